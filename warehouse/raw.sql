@@ -1,0 +1,121 @@
+-- The tables in which everything lands, as it was delivered. Times are naive UTC.
+-- Text stays text here: staging parses it, so that what cannot be parsed can still be set aside and read.
+
+create schema if not exists raw;
+
+create table if not exists raw.events (
+    event_id varchar,
+    user_id varchar,
+    anonymous_id varchar,
+    event_name varchar,
+    event_at varchar,
+    page_url varchar,
+    device_type varchar,
+    user_agent varchar,
+    properties varchar,
+    source varchar,
+    source_file varchar,
+    source_line bigint,
+    loaded_at timestamp
+);
+
+-- one JSON document per event, exactly as the vendor exported it
+create table if not exists raw.events_segment (
+    payload varchar, source_file varchar, source_line bigint, loaded_at timestamp
+);
+create table if not exists raw.events_mixpanel (
+    payload varchar, source_file varchar, source_line bigint, loaded_at timestamp
+);
+create table if not exists raw.events_amplitude (
+    payload varchar, source_file varchar, source_line bigint, loaded_at timestamp
+);
+create table if not exists raw.events_snowplow (
+    payload varchar, source_file varchar, source_line bigint, loaded_at timestamp
+);
+
+-- what is no event at all: reason is not_json, not_an_object or too_large
+create table if not exists raw.unreadable_lines (
+    source varchar,
+    source_file varchar,
+    source_line bigint,
+    payload varchar,
+    reason varchar,
+    loaded_at timestamp
+);
+
+create table if not exists raw.users (
+    user_id varchar,
+    account_id varchar,
+    email_hash varchar,
+    segment varchar,
+    time_zone varchar,
+    locale varchar,
+    signed_up_at varchar,
+    consents varchar,
+    traits varchar,
+    updated_at varchar,
+    source_file varchar,
+    source_line bigint,
+    loaded_at timestamp
+);
+
+create table if not exists raw.feedback (
+    feedback_id varchar,
+    source varchar,
+    kind varchar,
+    idempotency_key varchar,
+    user_id varchar,
+    content_key varchar,
+    occurred_at timestamp,
+    payload varchar,
+    loaded_at timestamp
+);
+
+-- which files were taken, by content: the same bytes under another name are not taken again
+create table if not exists raw.loads (
+    content_sha256 varchar primary key,
+    format varchar,
+    source_file varchar,
+    byte_count bigint,
+    row_count bigint,
+    unreadable_count bigint,
+    loaded_at timestamp
+);
+
+-- the ledger's log of changes; the latest sequence of an operation is its state
+create table if not exists raw.sync_operations (
+    sequence bigint,
+    operation_id varchar,
+    idempotency_key varchar,
+    run_id varchar,
+    destination varchar,
+    kind varchar,
+    operation varchar,
+    object_key varchar,
+    user_key varchar,
+    decision_id varchar,
+    payload_hash varchar,
+    state varchar,
+    attempt_count integer,
+    planned_at timestamp,
+    sent_at timestamp,
+    acknowledged_at timestamp,
+    expires_at timestamp,
+    http_status integer,
+    error_code varchar,
+    error_message varchar,
+    scope varchar,
+    counts_toward_caps boolean,
+    loaded_at timestamp
+);
+
+create table if not exists raw.sync_runs (
+    run_id varchar,
+    destination varchar,
+    started_at timestamp,
+    finished_at timestamp,
+    status varchar,
+    counts varchar,
+    request_count integer,
+    loaded_at timestamp
+);
