@@ -1,0 +1,42 @@
+"""Options and types of values that several commands share."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+
+from warehouse.clock import NoInstant, parse_instant
+
+
+class Instant(click.ParamType):
+    """An instant in ISO 8601; without an offset it is UTC."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn text into an aware datetime in UTC."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return parse_instant(value)
+        except NoInstant as error:
+            self.fail(str(error), param, ctx)
+
+
+def as_of_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--as-of T`: the instant that is "now" for the whole command."""
+    return click.option(
+        "--as-of",
+        type=Instant(),
+        metavar="T",
+        help='The instant that is "now" for the whole run (ISO 8601, UTC without an offset). '
+        "Default: the real clock.",
+    )(function)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json`: one JSON document on stdout, for programs."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document, for programs."
+    )(function)
