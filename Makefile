@@ -52,7 +52,7 @@ clean: ## Remove what was built and installed; what is known of people, under .k
 lock: $(READY) ## Resolve pyproject.toml again into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file requirements.lock
 
 # The stamp comes last: whatever fails on the way, the next call begins again and repairs.
