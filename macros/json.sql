@@ -58,3 +58,41 @@ to_json(named_struct({% for name, value in fields.items() -%}
     '{{ name }}', {{ value }}{{ ", " if not loop.last }}
 {%- endfor %}))
 {%- endmacro %}
+
+
+{#- One field whose name is itself a column: json_field('properties', 'property_name'). -#}
+{% macro json_field(json, name) -%}
+{{ return(adapter.dispatch("json_field")(json, name)) }}
+{%- endmacro %}
+
+{% macro default__json_field(json, name) -%}
+json_extract_string({{ json }}, '$.' || {{ name }})
+{%- endmacro %}
+
+{% macro postgres__json_field(json, name) -%}
+(({{ json }})::jsonb ->> {{ name }})
+{%- endmacro %}
+
+{% macro spark__json_field(json, name) -%}
+get_json_object({{ json }}, '$.' || {{ name }})
+{%- endmacro %}
+
+
+{#- Whether text is a JSON object. -#}
+{% macro is_json_object(text) -%}
+{{ return(adapter.dispatch("is_json_object")(text)) }}
+{%- endmacro %}
+
+{% macro default__is_json_object(text) -%}
+coalesce(json_valid({{ text }}) and starts_with(ltrim({{ text }}), '{'), false)
+{%- endmacro %}
+
+
+{#- Several rows as one JSON object, as text, its names in order. -#}
+{% macro json_object_agg(name, value) -%}
+{{ return(adapter.dispatch("json_object_agg")(name, value)) }}
+{%- endmacro %}
+
+{% macro default__json_object_agg(name, value) -%}
+'{' || string_agg('"' || {{ name }} || '": ' || {{ value }}, ', ' order by {{ name }}) || '}'
+{%- endmacro %}

@@ -1,0 +1,40 @@
+-- from one page view of a session to the next: where an event without a page view of its own belongs
+with
+
+spans as (
+
+    select * from {{ ref('int_session_spans') }}
+
+),
+
+page_views as (
+
+    select
+        actor_id,
+        event_id,
+        event_at,
+        coalesce(
+            {{ json_text('properties', 'page_view_id') }},
+            {{ hash_id(["'page_view'", 'event_id']) }}
+        ) as page_view_id
+
+    from {{ ref('events') }}
+    where event_name = 'page_view'
+
+)
+
+select
+    spans.session_id,
+    page_views.page_view_id,
+    page_views.event_at as viewed_at,
+    lead(page_views.event_at) over timeline as next_viewed_at,
+    lead(page_views.event_id) over timeline as next_event_id
+
+from page_views
+inner join spans
+    on
+        page_views.actor_id = spans.actor_id
+        and page_views.event_at between spans.started_at and spans.ended_at
+window timeline as (
+    partition by spans.session_id order by page_views.event_at, page_views.event_id
+)

@@ -1,0 +1,108 @@
+-- what was known of a session at each of its events, and nothing that was learned later
+with
+
+session_events as (
+
+    select * from {{ ref('session_events') }}
+
+),
+
+user_agents as (
+
+    select * from {{ ref('int_user_agents_judged') }}
+
+),
+
+classified as (
+
+    select
+        session_events.event_id,
+        session_events.session_id,
+        session_events.actor_id,
+        session_events.user_key,
+        session_events.event_at,
+        session_events.is_interaction,
+        session_events.seen_pct,
+        session_events.page_length_ratio,
+        session_events.category in ('pointer', 'click') as is_pointer,
+        -- a click without a pointer comes from a keyboard or from an assistive device
+        session_events.category = 'keyboard'
+        or (
+            session_events.category = 'click'
+            and coalesce({{ json_text('session_events.properties', 'detail') }} = '0', false)
+        ) as is_keyboard,
+        session_events.event_name = 'pointer_move' as is_pointer_move,
+        session_events.event_name = 'click' as is_secondary_click,
+        -- a key held down repeats like clockwork: typing tells nothing of a machine
+        session_events.is_interaction
+        and session_events.category not in ('keyboard', 'pointer', 'scroll') as is_step,
+        coalesce(user_agents.is_declared_bot, false) as is_declared_bot,
+        coalesce(
+            {{ json_text('session_events.properties', 'webdriver') }} = 'true', false
+        ) as is_webdriver,
+        case session_events.event_name
+            when 'video_started' then 1
+            when 'video_stopped' then -1
+            else 0
+        end as media_change
+
+    from session_events
+    left join user_agents on session_events.user_agent = user_agents.user_agent
+
+),
+
+gaps as (
+
+    select
+        *,
+        {{ epoch_ms('event_at') }} - {{ epoch_ms('max(case when is_interaction then event_at end) over earlier') }}
+            as interaction_gap_ms,
+        case
+            when is_step
+                then {{ epoch_ms('event_at') }}
+                    - {{ epoch_ms('max(case when is_step then event_at end) over earlier') }}
+        end as step_gap_ms
+
+    from classified
+    window earlier as (
+        partition by session_id order by event_at, event_id
+        rows between unbounded preceding and 1 preceding
+    )
+
+)
+
+select
+    event_id,
+    session_id,
+    actor_id,
+    user_key,
+    event_at,
+    is_interaction,
+
+    -- attention
+    max(case when is_interaction then event_at end) over so_far as last_interaction_at,
+    max(case when is_interaction then interaction_gap_ms end) over so_far / 1000.0
+        as longest_gap_seconds,
+    sum(case when is_secondary_click then 1 else 0 end) over so_far as secondary_click_count,
+    max(seen_pct) over so_far as deepest_seen_pct,
+    max(page_length_ratio) over so_far as longest_page_ratio,
+    sum(media_change) over so_far > 0 as is_media_playing,
+
+    -- modality
+    sum(case when is_pointer and not is_keyboard then 1 else 0 end) over so_far as pointer_count,
+    sum(case when is_keyboard then 1 else 0 end) over so_far as keyboard_count,
+
+    -- evidence of a machine
+    count(*) over so_far as event_count,
+    sum(case when is_declared_bot then 1 else 0 end) over so_far as declared_bot_count,
+    sum(case when is_webdriver then 1 else 0 end) over so_far as webdriver_count,
+    sum(case when is_pointer_move then 1 else 0 end) over so_far as pointer_move_count,
+    count(step_gap_ms) over so_far as step_gap_count,
+    sum(step_gap_ms) over so_far as step_gap_total_ms,
+    sum(step_gap_ms * step_gap_ms) over so_far as step_gap_total_ms2
+
+from gaps
+window so_far as (
+    partition by session_id order by event_at, event_id
+    rows between unbounded preceding and current row
+)

@@ -1,0 +1,50 @@
+with
+
+session_events as (
+
+    select * from {{ ref('session_events') }}
+    where page_view_id is not null
+
+),
+
+followed as (
+
+    select
+        *,
+        lead(event_at) over (
+            partition by session_id, page_view_id order by event_at, event_id
+        ) as next_event_at
+
+    from session_events
+
+),
+
+-- an interaction or a heartbeat vouches for attention until the next event, and for ten seconds at most
+credited as (
+
+    select
+        *,
+        case
+            when next_event_at is not null and (is_interaction or category = 'heartbeat')
+                then least(
+                    {{ epoch_ms('next_event_at') }} - {{ epoch_ms('event_at') }},
+                    {{ var('attention_seconds') * 1000 }}
+                )
+            else 0
+        end as credited_ms
+
+    from followed
+
+)
+
+select
+    page_view_id,
+    session_id,
+    actor_id,
+    min(page_url) as page_url,
+    min(event_at) as viewed_at,
+    cast(sum(credited_ms) as bigint) / 1000.0 as engaged_seconds,
+    max(seen_pct) as scroll_depth_pct
+
+from credited
+group by page_view_id, session_id, actor_id

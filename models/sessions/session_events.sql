@@ -1,0 +1,85 @@
+with
+
+events as (
+
+    select * from {{ ref('events') }}
+
+),
+
+session_spans as (
+
+    select * from {{ ref('int_session_spans') }}
+
+),
+
+page_view_spans as (
+
+    select * from {{ ref('int_page_view_spans') }}
+
+),
+
+measured as (
+
+    select
+        *,
+        {{ json_text('properties', 'page_view_id') }} as own_page_view_id,
+        coalesce(
+            {{ json_number('properties', 'scroll_offset_max') }},
+            {{ json_number('properties', 'pp_yoffset_max') }}
+        ) as scroll_offset_px,
+        coalesce(
+            {{ json_number('properties', 'viewport_height') }},
+            {{ json_number('properties', 'br_viewheight') }}
+        ) as viewport_height_px,
+        {{ json_number('properties', 'doc_height') }} as doc_height_px
+
+    from events
+
+)
+
+select
+    -- who
+    measured.event_id,
+    session_spans.session_id,
+    measured.actor_id,
+    measured.user_key,
+
+    -- what
+    measured.event_name,
+    measured.event_at,
+    coalesce(measured.own_page_view_id, page_view_spans.page_view_id) as page_view_id,
+    measured.page_url,
+    measured.device_type,
+    measured.user_agent,
+    measured.properties,
+    measured.category,
+    measured.is_interaction,
+    measured.is_key_cta,
+
+    -- how much of the page is seen: the viewport counts, and no tracker's outlier leaves 0 to 100
+    case
+        when
+            measured.doc_height_px > 0
+            and measured.viewport_height_px > 0
+            and measured.scroll_offset_px is not null
+            then least(
+                100.0 * (greatest(measured.scroll_offset_px, 0) + measured.viewport_height_px)
+                / measured.doc_height_px,
+                100.0
+            )
+    end as seen_pct,
+    measured.doc_height_px / nullif(measured.viewport_height_px, 0) as page_length_ratio
+
+from measured
+inner join session_spans
+    on
+        measured.actor_id = session_spans.actor_id
+        and measured.event_at between session_spans.started_at and session_spans.ended_at
+left join page_view_spans
+    on
+        session_spans.session_id = page_view_spans.session_id
+        and measured.event_at >= page_view_spans.viewed_at
+        and (
+            measured.event_at < page_view_spans.next_viewed_at
+            or page_view_spans.next_viewed_at is null
+        )

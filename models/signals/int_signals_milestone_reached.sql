@@ -1,0 +1,78 @@
+-- a milestone of the tracking plan, with the time since sign-up
+with
+
+milestones as (
+
+    select
+        session_events.*
+    from {{ ref('session_events') }} as session_events
+    inner join {{ ref('event_catalog') }} as event_catalog
+        on session_events.event_name = event_catalog.event_name
+    where event_catalog.is_milestone
+
+),
+
+sign_ups as (
+
+    select
+        user_key,
+        min(event_at) as signed_up_at
+
+    from {{ ref('session_events') }}
+    where event_name = 'sign_up'
+    group by user_key
+
+),
+
+users as (
+
+    select * from {{ ref('users') }}
+
+),
+
+thresholds as (
+
+    select * from {{ ref('int_effective_thresholds') }}
+    where signal_name = 'milestone_reached'
+
+),
+
+timed as (
+
+    select
+        milestones.*,
+        thresholds.threshold,
+        thresholds.version,
+        coalesce(users.signed_up_at, sign_ups.signed_up_at) as signed_up_at
+
+    from milestones
+    left join users on milestones.user_key = users.user_key
+    left join sign_ups on milestones.user_key = sign_ups.user_key
+    inner join thresholds
+        on
+            coalesce(users.segment, '*') = thresholds.segment
+            and {{ holds_at('thresholds', 'milestones.event_at') }}
+
+)
+
+select
+    session_id,
+    actor_id,
+    user_key,
+    'milestone_reached' as signal_name,
+    event_at as detected_at,
+    -- a sign-up that is said to lie after the milestone is no sign-up time at all
+    case
+        when signed_up_at <= event_at then {{ elapsed_seconds('signed_up_at', 'event_at') }}
+    end as value,
+    threshold,
+    version as threshold_version,
+    false as is_escalated,
+    true as is_applicable,
+    cast(null as {{ dbt.type_string() }}) as not_applicable_reason,
+    page_url,
+    event_id as subject_id,
+    {{ json_object({'milestone': 'event_name', 'last_event_id': 'event_id'}) }} as evidence
+
+from timed
+where event_at <= {{ as_of() }}

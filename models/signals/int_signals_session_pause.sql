@@ -1,0 +1,115 @@
+-- true some seconds after the last interaction on a visible page, whether or not another event comes
+with
+
+silences as (
+
+    select * from {{ ref('int_silences') }}
+
+),
+
+heartbeats as (
+
+    select
+        session_id,
+        event_at
+
+    from {{ ref('session_events') }}
+    where category = 'heartbeat'
+
+),
+
+users as (
+
+    select * from {{ ref('users') }}
+
+),
+
+thresholds as (
+
+    select * from {{ ref('int_effective_thresholds') }}
+    where signal_name = 'session_pause'
+
+),
+
+pauses as (
+
+    select
+        silences.*,
+        thresholds.threshold,
+        thresholds.escalation,
+        thresholds.version,
+        {{ add_seconds('silences.began_at', 'thresholds.threshold') }} as paused_at,
+        {{ add_seconds('silences.began_at', 'thresholds.escalation') }} as escalates_after
+
+    from silences
+    left join users on silences.user_key = users.user_key
+    inner join thresholds
+        on
+            coalesce(users.segment, '*') = thresholds.segment
+            and {{ holds_at('thresholds', 'silences.began_at') }}
+    where
+        silences.ended_at is null
+        or silences.ended_at >= {{ add_seconds('silences.began_at', 'thresholds.threshold') }}
+
+),
+
+-- a longer pause needs proof that the page was still in sight: the first heartbeat after it, or the
+-- event that ended it
+escalations as (
+
+    select
+        pauses.event_id,
+        min(heartbeats.event_at) as heartbeat_at
+
+    from pauses
+    inner join heartbeats
+        on
+            pauses.session_id = heartbeats.session_id
+            and heartbeats.event_at > pauses.escalates_after
+            and (heartbeats.event_at <= pauses.ended_at or pauses.ended_at is null)
+    group by pauses.event_id
+
+),
+
+occurrences as (
+
+    select
+        pauses.*,
+        false as is_escalated,
+        pauses.paused_at as detected_at
+
+    from pauses
+
+    union all
+
+    select
+        pauses.*,
+        true as is_escalated,
+        coalesce(escalations.heartbeat_at, pauses.ended_at) as detected_at
+
+    from pauses
+    left join escalations on pauses.event_id = escalations.event_id
+    where
+        escalations.heartbeat_at is not null
+        or pauses.ended_at > pauses.escalates_after
+
+)
+
+select
+    session_id,
+    actor_id,
+    user_key,
+    'session_pause' as signal_name,
+    detected_at,
+    case when is_escalated then escalation else threshold end as value,
+    case when is_escalated then escalation else threshold end as threshold,
+    version as threshold_version,
+    is_escalated,
+    not is_keyboard_only as is_applicable,
+    case when is_keyboard_only then 'keyboard_only' end as not_applicable_reason,
+    page_url,
+    event_id as subject_id,
+    {{ json_object({'last_event_id': 'event_id', 'page_view_id': 'page_view_id'}) }} as evidence
+
+from occurrences
+where detected_at <= {{ as_of() }}

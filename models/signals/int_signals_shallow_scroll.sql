@@ -1,0 +1,112 @@
+-- a page was left before much of it was seen
+with
+
+page_exits as (
+
+    select * from {{ ref('int_page_exits') }}
+
+),
+
+session_events as (
+
+    select * from {{ ref('session_events') }}
+
+),
+
+progress as (
+
+    select * from {{ ref('int_session_progress') }}
+
+),
+
+users as (
+
+    select * from {{ ref('users') }}
+
+),
+
+thresholds as (
+
+    select * from {{ ref('int_effective_thresholds') }}
+    where signal_name = 'shallow_scroll'
+
+),
+
+-- what was seen by the time the page was left; what a tracker sends later is too late to matter
+pages_left as (
+
+    select
+        session_events.session_id,
+        session_events.actor_id,
+        page_exits.page_view_id,
+        page_exits.left_at,
+        page_exits.left_by_event_id,
+        min(session_events.page_url) as page_url,
+        max(session_events.seen_pct) as seen_pct,
+        max(session_events.page_length_ratio) as page_length_ratio
+
+    from page_exits
+    inner join session_events
+        on
+            page_exits.session_id = session_events.session_id
+            and page_exits.page_view_id = session_events.page_view_id
+            and session_events.event_at <= page_exits.left_at
+    group by
+        session_events.session_id,
+        session_events.actor_id,
+        page_exits.page_view_id,
+        page_exits.left_at,
+        page_exits.left_by_event_id
+
+),
+
+judged as (
+
+    select
+        pages_left.*,
+        progress.user_key,
+        thresholds.threshold,
+        thresholds.escalation,
+        thresholds.version,
+        case
+            when pages_left.seen_pct is null then 'no_scroll_instrumentation'
+            when pages_left.page_length_ratio <= {{ var('short_page_ratio') }} then 'short_page'
+            when progress.keyboard_count > 0 and progress.pointer_count = 0 then 'keyboard_only'
+        end as not_applicable_reason
+
+    from pages_left
+    inner join progress
+        on
+            pages_left.session_id = progress.session_id
+            and pages_left.left_by_event_id = progress.event_id
+    left join users on progress.user_key = users.user_key
+    inner join thresholds
+        on
+            coalesce(users.segment, '*') = thresholds.segment
+            and {{ holds_at('thresholds', 'pages_left.left_at') }}
+
+)
+
+select
+    session_id,
+    actor_id,
+    user_key,
+    'shallow_scroll' as signal_name,
+    left_at as detected_at,
+    case when not_applicable_reason is null then seen_pct end as value,
+    case
+        when not_applicable_reason is null and seen_pct < escalation then escalation
+        else threshold
+    end as threshold,
+    version as threshold_version,
+    not_applicable_reason is null and coalesce(seen_pct < escalation, false) as is_escalated,
+    not_applicable_reason is null as is_applicable,
+    not_applicable_reason,
+    page_url,
+    page_view_id as subject_id,
+    {{ json_object({'page_view_id': 'page_view_id'}) }} as evidence
+
+from judged
+where
+    left_at <= {{ as_of() }}
+    and (not_applicable_reason is not null or seen_pct < threshold)

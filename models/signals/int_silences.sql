@@ -1,0 +1,52 @@
+-- the silences after interactions: who fell silent, when, and what ended it, if anything did
+with
+
+session_events as (
+
+    select * from {{ ref('session_events') }}
+
+),
+
+progress as (
+
+    select * from {{ ref('int_session_progress') }}
+
+),
+
+-- heartbeats show that the page is still there; they do not end a silence. An event of unknown
+-- meaning may be a person's doing, so it ends one, but it does not begin one
+breaking_events as (
+
+    select
+        session_id,
+        actor_id,
+        user_key,
+        event_id,
+        event_at,
+        page_url,
+        page_view_id,
+        is_interaction,
+        lead(event_at) over (partition by session_id order by event_at, event_id) as ended_at
+
+    from session_events
+    where is_interaction or category in ('visibility', 'unknown')
+
+)
+
+select
+    breaking_events.session_id,
+    breaking_events.actor_id,
+    breaking_events.user_key,
+    breaking_events.event_id,
+    breaking_events.event_at as began_at,
+    breaking_events.ended_at,
+    breaking_events.page_url,
+    breaking_events.page_view_id,
+    progress.keyboard_count > 0 and progress.pointer_count = 0 as is_keyboard_only
+
+from breaking_events
+inner join progress
+    on
+        breaking_events.session_id = progress.session_id
+        and breaking_events.event_id = progress.event_id
+where breaking_events.is_interaction and not progress.is_media_playing
