@@ -21,6 +21,7 @@ help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Only set up: .venv with the kairos command in it
+	@echo "Ready: $(BIN)/kairos"
 
 demo: $(READY) ## Two weeks of events of 2,000 people, from the landing folder to delivered messages
 	@$(BIN)/kairos demo
