@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from warehouse.clock import warehouse_text
 from warehouse.connection import connect
@@ -87,6 +90,34 @@ def build(
     return dbt(home, args, as_of=as_of, on_node=on_node)
 
 
+def parse(home: Home) -> Any:
+    """Parse the dbt project, or what has changed in it, and return dbt's manifest.
+
+    dbt parses all of it again whenever a variable or the path of the warehouse differs from the
+    last time, which every run would. So this parses without variables and with a path that only
+    keeps the name of the file, which dbt takes for the name of the database; one cache, below
+    `target`, serves every home. Raises `TransformationFailed` for a project that does not parse.
+    """
+    from dbt.cli.main import dbtRunner
+
+    folder = parsed(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["parse", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    command += ["--target-path", str(folder), "--log-path", str(folder), "--log-level", "none"]
+    with (
+        FileLock(folder / ".lock"),
+        _environment(KAIROS_WAREHOUSE=str(folder / home.warehouse.name)),
+    ):
+        result = dbtRunner().invoke(command)
+    _read(command, result)
+    return result.result
+
+
+def parsed(home: Home) -> Path:
+    """Return the folder in which `parse` leaves `manifest.json`."""
+    return PROJECT / "target" / home.warehouse.stem
+
+
 def dbt(
     home: Home,
     args: Sequence[str],
@@ -100,6 +131,7 @@ def dbt(
     from dbt.cli.main import dbtRunner
 
     home.ensure()
+    manifest = parse(home)
     command = [*args, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     command += ["--target-path", str(home.root / "target"), "--log-path", str(home.root / "logs")]
     command += ["--log-level", "none"]
@@ -107,7 +139,7 @@ def dbt(
         command += ["--vars", f'{{as_of: "{warehouse_text(as_of)}"}}']
     progress = _Progress(on_node)
     with _environment(KAIROS_WAREHOUSE=str(home.warehouse)), _closed_afterwards():
-        result = dbtRunner(callbacks=[progress]).invoke(command)
+        result = dbtRunner(manifest=manifest, callbacks=[progress]).invoke(command)
     return _read(args, result)
 
 
