@@ -14,6 +14,7 @@ from warehouse.home import PROJECT, Home
 
 COMMANDS = {
     "build": "Build and test every model on what is in the warehouse.",
+    "sandbox": "Serve stand-ins for the destinations, to deliver to without any account.",
 }
 """Name and one line of help of each command; `kairos/commands/<name>.py` holds its `command`."""
 

@@ -1,0 +1,218 @@
+"""What every stand-in shares: routes, refusals, limits, and the witness of what took effect."""
+
+import base64
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+from reverse_etl.sandbox.faults import Fault, Faults
+from reverse_etl.sandbox.limits import Limit
+from reverse_etl.sandbox.shape import Check
+from reverse_etl.sandbox.wire import BadRequest, Request, Response
+from reverse_etl.sandbox.witness import Witness
+
+KEY_FIELDS = ("kairos_idempotency_key", "idempotency_key")
+"""The attributes in which a message of ours carries its key, whatever else the vendor calls it."""
+
+
+class Refusal(Exception):
+    """The vendor refuses a request; each vendor says so in its own form."""
+
+    def __init__(self, status: int, message: str, code: str = "", **details: Any):
+        """Refuse with a status, a sentence, and the vendor's code where it has one."""
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.details = details
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method, the form of a path, and the class whose limit it counts against."""
+
+    method: str
+    template: str
+    limit_class: str = "default"
+
+
+Handler = Callable[..., Response]
+
+
+def route(method: str, template: str, limit_class: str = "default") -> Callable[[Handler], Handler]:
+    """Mark a method of a vendor as the answer to requests of this form.
+
+    `{name}` in the template is one segment of the path and becomes an argument of the method.
+    """
+
+    def mark(handler: Handler) -> Handler:
+        handler.routes = [*getattr(handler, "routes", []), Route(method, template, limit_class)]  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+class Vendor:
+    """A stand-in for one vendor's HTTP interface, speaking its documents and keeping its state."""
+
+    name: ClassVar[str]
+    limits: ClassVar[Mapping[str, tuple[int, float]]] = {}
+    """Requests and seconds per class of endpoint; a class that is not named has no limit."""
+
+    def __init__(self, faults: Faults):
+        """Begin with nothing; `faults` says which rows are to be refused."""
+        self.faults = faults
+        self.lock = threading.RLock()
+        self.routes = _routes_of(self)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, and go back to the documented limits."""
+        self.witness = Witness()
+        self.limit = {name: Limit(*value) for name, value in self.limits.items()}
+
+    # what a vendor defines
+
+    def environment(self, base_url: str) -> dict[str, str]:
+        """Give the variables that point the destination at this stand-in."""
+        raise NotImplementedError
+
+    def authorize(self, request: Request) -> None:
+        """Refuse a request that does not carry this stand-in's credentials."""
+        raise NotImplementedError
+
+    def refuse(self, refusal: Refusal) -> Response:
+        """Say a refusal as the vendor says it."""
+        return Response(refusal.status, {"message": refusal.message})
+
+    def limit_headers(self, limit: Limit) -> dict[str, str]:
+        """Give the headers by which the vendor tells how much of a limit is left."""
+        return {}
+
+    def retry_headers(self, limit: Limit, seconds: float) -> dict[str, str]:
+        """Give the headers by which the vendor says when to come again."""
+        return {"Retry-After": str(max(1, round(seconds)))}
+
+    # what every vendor does
+
+    def handle(self, request: Request, path: str) -> Response:
+        """Answer a request: find its route, check the limit, the credentials and the body."""
+        with self.lock:
+            headers: dict[str, str] = {}
+            try:
+                handler, arguments, limit_class = self._find(request.method, path)
+                limit = self.limit.get(limit_class)
+                if limit is not None:
+                    if not limit.take(time.time()):
+                        return self.too_many(limit, limit.resets_at - time.time())
+                    headers = self.limit_headers(limit)
+                self.authorize(request)
+                response = handler(request, **arguments)
+            except (Refusal, BadRequest) as error:
+                refusal = error if isinstance(error, Refusal) else Refusal(400, str(error))
+                response = self.refuse(refusal)
+            return Response(response.status, response.body, {**headers, **response.headers})
+
+    def too_many(self, limit: Limit, seconds: float, form: str = "vendor") -> Response:
+        """Answer 429, in the vendor's header form or in another."""
+        refusal = self.refuse(Refusal(429, "rate limit exceeded", "RateLimitExceeded"))
+        headers = {
+            "vendor": {**self.limit_headers(limit), **self.retry_headers(limit, seconds)},
+            "seconds": {"Retry-After": f"{seconds:.0f}"},
+            "date": {"Retry-After": formatdate(time.time() + seconds, usegmt=True)},
+            "none": {},
+        }[form]
+        return Response(429, refusal.body, {**refusal.headers, **headers})
+
+    def limited_by(self, fault: Fault) -> Response:
+        """Answer the 429 that a fault asks for."""
+        seconds = 1.0 if fault.seconds is None else fault.seconds
+        now = time.time()
+        # one window that ends when the wait is over, whatever the vendor's own windows
+        limit = Limit(requests=1, seconds=now + seconds, window=0, used=1)
+        return self.too_many(limit, seconds, fault.retry_after)
+
+    def state(self, is_detailed: bool = True) -> dict[str, Any]:
+        """Give what this stand-in holds: everything, or the numbers alone."""
+        with self.lock:
+            counts = self.witness.counts()
+            counts["limits"] = {name: limit.counts() for name, limit in self.limit.items()}
+            return {**counts, **self.witness.dump()} if is_detailed else counts
+
+    def dump(self) -> dict[str, Any]:
+        """Give what must outlast a restart, as JSON can hold it."""
+        with self.lock:
+            return {"witness": self.witness.dump()}
+
+    def load(self, document: dict[str, Any]) -> None:
+        """Take up what `dump` gave."""
+        with self.lock:
+            self.witness = Witness.load(document["witness"])
+
+    def check_audience(self, audience: str) -> None:
+        """Refuse an audience that does not exist: here, each one whose id begins with `missing`."""
+        if audience.startswith("missing"):
+            raise Refusal(404, f"there is no {audience}", "NotFound")
+
+    def is_rejected(self, user: str) -> bool:
+        """Say whether a fault asks that the rows of this user be refused."""
+        return self.faults.rejects(self.name, user)
+
+    def _find(self, method: str, path: str) -> tuple[Handler, dict[str, str], str]:
+        is_path_known = False
+        for known, pattern, handler in self.routes:
+            if (match := pattern.fullmatch(path)) is not None:
+                if known.method == method:
+                    # after matching: an encoded slash is part of its segment
+                    arguments = {name: unquote(text) for name, text in match.groupdict().items()}
+                    return handler, arguments, known.limit_class
+                is_path_known = True
+        if is_path_known:
+            raise Refusal(405, f"{method} is not allowed here")
+        raise Refusal(404, f"there is no {path}")
+
+
+def _routes_of(vendor: Vendor) -> list[tuple[Route, re.Pattern[str], Handler]]:
+    found = [
+        (known, _pattern(known.template), getattr(vendor, name))
+        for name in dir(type(vendor))
+        for known in getattr(getattr(type(vendor), name), "routes", [])
+    ]
+    # a literal segment goes before a named one
+    return sorted(found, key=lambda item: item[0].template.count("{"))
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template.replace(".", r"\.")))
+
+
+def basic(user: str, password: str) -> str:
+    """Give the value of an Authorization header for Basic credentials."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def document_of(request: Request, check: Check, code: str = "") -> Any:
+    """Parse a JSON body of a known shape; 400 where it is none, or another."""
+    content_type = request.headers.get("content-type", "")
+    if not content_type.startswith("application/json"):
+        raise Refusal(400, f"the content type is {content_type!r}, not application/json", code)
+    try:
+        document = request.json()
+    except ValueError:
+        raise Refusal(400, "the body is not JSON", code) from None
+    if (fault := check(document)) is not None:
+        raise Refusal(400, f"the body {fault}", code)
+    return document
+
+
+def key_of(attributes: Mapping[str, Any], *otherwise: Any) -> str:
+    """Give the key of ours that a message carries, or what else tells it from others."""
+    for name in KEY_FIELDS:
+        if attributes.get(name):
+            return str(attributes[name])
+    return "|".join(str(part) for part in otherwise)

@@ -1,0 +1,101 @@
+"""The sandbox looked at over HTTP, and as a command."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from reverse_etl.sandbox import Sandbox
+from reverse_etl.sandbox.vendors.appcues import ACCOUNT, KEY, SECRET
+
+
+def add_member(sandbox: Sandbox) -> None:
+    url = f"{sandbox.base_url('appcues')}/v2/accounts/{ACCOUNT}/segments/s1/add_user_ids"
+    requests.post(url, json={"user_ids": ["a"]}, auth=(KEY, SECRET), timeout=5)
+
+
+def control(sandbox: Sandbox, path: str) -> dict:
+    return requests.get(f"{sandbox.url}/_sandbox/{path}", timeout=5).json()
+
+
+def test_requests_are_listed_without_their_credentials(sandbox: Sandbox) -> None:
+    add_member(sandbox)
+    listed = control(sandbox, "requests?destination=appcues")
+    assert listed["total"] == 1
+    assert listed["summary"] == {"appcues": {"204 answered": 1}}
+    assert listed["requests"][0]["body"] == {"user_ids": ["a"]}
+    assert listed["requests"][0]["headers"]["authorization"] == "(masked)"
+    assert SECRET not in json.dumps(listed)
+
+
+def test_state_is_given_whole_or_in_numbers(sandbox: Sandbox) -> None:
+    add_member(sandbox)
+    assert control(sandbox, "state")["appcues"]["members"] == {"s1": ["a"]}
+    counts = control(sandbox, "state?destination=appcues&detail=counts")
+    assert counts["members"] == {"s1": 1}
+    assert "profiles" not in counts
+
+
+def test_reset_forgets_everything(sandbox: Sandbox) -> None:
+    add_member(sandbox)
+    sandbox.fault(kind="5xx")
+    assert requests.post(f"{sandbox.url}/_sandbox/reset", timeout=5).status_code == 204
+    assert control(sandbox, "requests")["total"] == 0
+    assert control(sandbox, "faults") == {"faults": []}
+    assert sandbox.state("appcues")["members"] == {}
+
+
+def test_an_unknown_destination_names_those_that_exist(sandbox: Sandbox) -> None:
+    answer = requests.get(f"{sandbox.url}/acme/v1/things", timeout=5)
+    assert answer.status_code == 404
+    assert "appcues" in answer.json()["error"]
+
+
+def test_a_limit_is_set_and_lifted_over_http(sandbox: Sandbox) -> None:
+    limits = f"{sandbox.url}/_sandbox/limits"
+    document = {"destination": "appcues", "requests": 0, "seconds": 60}
+    assert requests.post(limits, json=document, timeout=5).status_code == 204
+    add_member(sandbox)
+    assert sandbox.state("appcues")["members"] == {}
+    requests.post(limits, json={"destination": "appcues"}, timeout=5)
+    add_member(sandbox)
+    assert sandbox.state("appcues")["members"] == {"s1": ["a"]}
+
+
+def test_chunked_bodies_and_what_is_not_http_are_understood(sandbox: Sandbox) -> None:
+    url = f"{sandbox.base_url('appcues')}/v2/accounts/{ACCOUNT}/segments/s1/add_user_ids"
+    chunks = iter([b'{"user_ids":', b'["a"]}'])
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(url, data=chunks, headers=headers, auth=(KEY, SECRET), timeout=5)
+    assert answer.status_code == 204
+
+
+def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kairos", "sandbox", "--port", "0", "--json", "--state", str(state)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr.readline().startswith("listening on http://127.0.0.1:")
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert json.loads(output)["environment"]["KAIROS_APPCUES_ACCOUNT_ID"] == ACCOUNT
+    assert process.returncode == 0
+    assert "appcues" in json.loads(state.read_text())
+
+
+def test_a_taken_port_is_one_sentence(sandbox: Sandbox) -> None:
+    port = sandbox.address[1]
+    command = [sys.executable, "-m", "kairos", "sandbox", "--port", str(port)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert result.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
+    assert "Traceback" not in result.stderr
