@@ -37,7 +37,7 @@ class Browser:
         self.page: Page | None = None
 
     def send(self, event_name: str, **properties: Any) -> None:
-        """Record one event of this instant."""
+        """Record one event of this instant; the next one is a millisecond later at least."""
         event = {
             "event_id": f"{self.rng.getrandbits(128):032x}",
             "user_id": self.person.user_id if self.is_known else None,
@@ -51,6 +51,7 @@ class Browser:
             "source": "web",
         }
         self.log.events.append((self.now_ms, event))
+        self.now_ms += 1
 
     def note(self, fact: str, at_ms: int | None = None) -> None:
         """Note that the line should find this fact, true from `at_ms` (default: this instant)."""
@@ -63,7 +64,7 @@ class Browser:
             self.now_ms = self.next_ping_ms
             self.next_ping_ms += PING_MS
             self.send("page_ping", page_view_id=self.page_view_id, **self.scroll_state())
-        self.now_ms = until_ms
+        self.now_ms = max(self.now_ms, until_ms)
 
     def linger(self, low: float, high: float) -> None:
         """Let a random time pass between two gestures, in seconds."""
@@ -74,6 +75,7 @@ class Browser:
         self.page = page
         self.page_view_id = f"pv-{self.rng.getrandbits(64):016x}"
         self.offset = 0
+        self.has_told_depth = False
         self.next_ping_ms = self.now_ms + PING_MS
         self.send("page_view", page_view_id=self.page_view_id, **self.heights())
 
@@ -121,13 +123,14 @@ class Browser:
     def scroll_state(self) -> dict[str, int]:
         """Give the deepest offset so far beside the heights."""
         heights = self.heights()
+        self.has_told_depth = bool(heights)
         return {"scroll_offset_max": self.offset, **heights} if heights else {}
 
     def is_shallow(self) -> bool:
         """Say whether less than 40 % of a long page was seen, by somebody whose scrolling tells."""
         seen = self.offset + self.device.viewport_height
         return (
-            self.device.has_scroll_sensor
+            self.has_told_depth
             and not self.person.is_keyboard_only
             and self.page.height > 2.5 * self.device.viewport_height
             and seen / self.page.height < 0.4

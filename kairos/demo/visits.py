@@ -58,15 +58,21 @@ class Visit:
         if self.person.signed_up_ms is not None and not self.browser.is_known:
             self.browser.open(STEPS[0])
             for _ in range(self.rng.choice((0, 0, 0, 0, 1, 1, 2, 3))):
-                self.browser.linger(2, 7)
+                self.type_password()
                 self.browser.send("login_failed")
-            self.browser.linger(2, 7)
+            self.type_password()
             self.browser.is_known = True
             self.browser.send("login_succeeded")
             self.identify()
             self.browser.linger(0.5, 2)
             self.browser.leave()
         return self.read
+
+    def type_password(self) -> None:
+        """Type something into the login form."""
+        for _ in range(2):
+            self.browser.linger(1, 4)
+            self.browser.send("key_press")
 
     def read(self) -> State | None:
         """Open the page of the step and look around."""
