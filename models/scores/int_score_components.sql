@@ -30,11 +30,27 @@ active_model as (
 ),
 
 -- the latest event at or before the instant says what was known then
-ranked as (
+latest as (
 
     select
         instants.session_id,
         instants.scored_at,
+        max(progress.event_count) as event_count
+
+    from instants
+    inner join progress
+        on
+            instants.session_id = progress.session_id
+            and instants.scored_at >= progress.event_at
+    group by instants.session_id, instants.scored_at
+
+),
+
+measured as (
+
+    select
+        latest.session_id,
+        latest.scored_at,
         progress.actor_id,
         progress.user_key,
         progress.deepest_seen_pct,
@@ -42,30 +58,15 @@ ranked as (
         progress.longest_gap_seconds,
         progress.last_interaction_at,
         progress.secondary_click_count,
-        progress.pointer_count,
-        progress.keyboard_count,
-        row_number() over (
-            partition by instants.session_id, instants.scored_at
-            order by progress.event_at desc, progress.event_id desc
-        ) as recency
+        {{ elapsed_seconds('progress.last_interaction_at', 'latest.scored_at') }}
+            as open_gap_seconds,
+        progress.keyboard_count > 0 and progress.pointer_count = 0 as is_keyboard_only
 
-    from instants
+    from latest
     inner join progress
         on
-            instants.session_id = progress.session_id
-            and progress.event_at <= instants.scored_at
-
-),
-
-measured as (
-
-    select
-        *,
-        {{ elapsed_seconds('last_interaction_at', 'scored_at') }} as open_gap_seconds,
-        keyboard_count > 0 and pointer_count = 0 as is_keyboard_only
-
-    from ranked
-    where recency = 1
+            latest.session_id = progress.session_id
+            and latest.event_count = progress.event_count
 
 ),
 

@@ -28,9 +28,11 @@ starts_marked as (
 
     select
         *,
-        previous_event_at is null
-        or {{ elapsed_seconds('previous_event_at', 'event_at') }} > {{ var('session_gap_seconds') }}
-        as is_start
+        coalesce(
+            {{ elapsed_seconds('previous_event_at', 'event_at') }}
+            > {{ var('session_gap_seconds') }},
+            true
+        ) as is_start
 
     from preceded
 

@@ -77,9 +77,9 @@ events_assigned as (
         on
             session_starts.actor_id = instants.actor_id
             and session_starts.island_started_at = instants.island_started_at
-            and instants.event_at >= session_starts.event_at
+            and session_starts.event_at <= instants.event_at
             and (
-                instants.event_at < session_starts.next_started_at
+                session_starts.next_started_at > instants.event_at
                 or session_starts.next_started_at is null
             )
 

@@ -1,4 +1,4 @@
--- from one page view of a session to the next: where an event without a page view of its own belongs
+-- from one page view of a session to the next: here belongs an event that names no page view
 with
 
 spans as (

@@ -51,23 +51,32 @@ classified as (
 
 ),
 
-gaps as (
+preceded as (
 
     select
         *,
-        {{ epoch_ms('event_at') }} - {{ epoch_ms('max(case when is_interaction then event_at end) over earlier') }}
-            as interaction_gap_ms,
-        case
-            when is_step
-                then {{ epoch_ms('event_at') }}
-                    - {{ epoch_ms('max(case when is_step then event_at end) over earlier') }}
-        end as step_gap_ms
+        max(case when is_interaction then event_at end) over earlier as previous_interaction_at,
+        max(case when is_step then event_at end) over earlier as previous_step_at
 
     from classified
     window earlier as (
         partition by session_id order by event_at, event_id
         rows between unbounded preceding and 1 preceding
     )
+
+),
+
+gaps as (
+
+    select
+        *,
+        {{ epoch_ms('event_at') }}
+        - {{ epoch_ms('previous_interaction_at') }} as interaction_gap_ms,
+        case
+            when is_step then {{ epoch_ms('event_at') }} - {{ epoch_ms('previous_step_at') }}
+        end as step_gap_ms
+
+    from preceded
 
 )
 

@@ -19,7 +19,7 @@ followed as (
 
 ),
 
--- an interaction or a heartbeat vouches for attention until the next event, and for ten seconds at most
+-- an interaction or a heartbeat vouches for attention until the next event, though not for long
 credited as (
 
     select

@@ -1,4 +1,4 @@
--- which threshold holds for which segment, and from when to when: a segment's own row goes before '*'
+-- which threshold holds for which segment and when: a segment's own row goes before that of '*'
 with
 
 thresholds as (
@@ -77,7 +77,8 @@ ranked as (
         candidates.version,
         row_number() over (
             partition by periods.signal_name, periods.segment, periods.effective_from
-            order by candidates.is_general, candidates.valid_from desc, candidates.version desc
+            order by
+                candidates.is_general asc, candidates.valid_from desc, candidates.version desc
         ) as preference
 
     from periods

@@ -3,8 +3,7 @@ with
 
 milestones as (
 
-    select
-        session_events.*
+    select session_events.*
     from {{ ref('session_events') }} as session_events
     inner join {{ ref('event_catalog') }} as event_catalog
         on session_events.event_name = event_catalog.event_name

@@ -1,4 +1,4 @@
--- true some seconds after the last interaction on a visible page, whether or not another event comes
+-- true some seconds after the last interaction on a visible page, even if no other event comes
 with
 
 silences as (
@@ -65,8 +65,8 @@ escalations as (
     inner join heartbeats
         on
             pauses.session_id = heartbeats.session_id
-            and heartbeats.event_at > pauses.escalates_after
-            and (heartbeats.event_at <= pauses.ended_at or pauses.ended_at is null)
+            and pauses.escalates_after < heartbeats.event_at
+            and (pauses.ended_at >= heartbeats.event_at or pauses.ended_at is null)
     group by pauses.event_id
 
 ),
@@ -101,7 +101,9 @@ select
     user_key,
     'session_pause' as signal_name,
     detected_at,
-    case when is_escalated then escalation else threshold end as value,
+    case
+        when not is_keyboard_only then case when is_escalated then escalation else threshold end
+    end as value,
     case when is_escalated then escalation else threshold end as threshold,
     version as threshold_version,
     is_escalated,

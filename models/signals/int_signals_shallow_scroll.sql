@@ -50,7 +50,7 @@ pages_left as (
         on
             page_exits.session_id = session_events.session_id
             and page_exits.page_view_id = session_events.page_view_id
-            and session_events.event_at <= page_exits.left_at
+            and page_exits.left_at >= session_events.event_at
     group by
         session_events.session_id,
         session_events.actor_id,

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 -- a further signal is one more model and one more `union all`
 select * from {{ ref('int_signals_session_pause') }}
 union all
