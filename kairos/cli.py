@@ -14,6 +14,8 @@ from warehouse.home import PROJECT, Home
 
 COMMANDS = {
     "build": "Build and test every model on what is in the warehouse.",
+    "plan": "Show what would be sent, masked.",
+    "sync": "Deliver what is planned.",
     "sandbox": "Serve stand-ins for the destinations, to deliver to without any account.",
 }
 """Name and one line of help of each command; `kairos/commands/<name>.py` holds its `command`."""

@@ -109,7 +109,9 @@ create table if not exists raw.sync_operations (
     loaded_at timestamp
 );
 
+-- one row per run, when it has ended
 create table if not exists raw.sync_runs (
+    sequence bigint,
     run_id varchar,
     destination varchar,
     started_at timestamp,

@@ -1,0 +1,248 @@
+"""What a destination is: settings, capabilities, requests, and how to read an answer."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+from reverse_etl.dispatch.rate import RateLimit
+from reverse_etl.dispatch.transport import HttpTransport, Transport
+from reverse_etl.errors import NotConfigured
+from reverse_etl.model import Kind, Operation, Request, Response, Result
+
+Piece = TypeVar("Piece")
+
+
+class Dedupe(StrEnum):
+    """What happens when the same operation arrives twice."""
+
+    KEY = "key"
+    """The vendor knows our idempotency key and drops the second."""
+    SET = "set"
+    """The operation sets something: the second changes nothing."""
+    NONE = "none"
+    """The vendor cannot tell: it would happen twice."""
+
+
+class InDoubt(StrEnum):
+    """What to do with an operation that perhaps arrived, where the vendor cannot tell."""
+
+    RESEND = "resend"
+    SKIP = "skip"
+
+
+class Verdict(StrEnum):
+    """What an answer means for the whole request."""
+
+    READ = "read"
+    """The body says what became of the rows."""
+    RETRY = "retry"
+    """Not now: nothing was done."""
+    UNCERTAIN = "uncertain"
+    """The destination broke while it worked: perhaps something was done."""
+    REFUSED = "refused"
+    """Something in the request is wrong for good: halve it until the bad row stands alone."""
+    NO_TARGET = "no_target"
+    """What the URL names does not exist: every row is refused, and no half would do better."""
+    TOO_LARGE = "too_large"
+    MISCONFIGURED = "misconfigured"
+    """Wrong credentials or rights: stop, and burn no row."""
+    GONE = "gone"
+    """The target does not exist any more: stop."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a destination can do, and how much of it at a time."""
+
+    dedupe: Mapping[Kind, Dedupe]
+    """The kinds that it takes, and for each whether a repetition shows."""
+    batch_count: int = 1
+    batch_bytes: int = 1_000_000
+    rate_limits: Mapping[str, RateLimit] = field(default_factory=dict)
+    """Per endpoint class; one that is missing is paced only by what the answers ask for."""
+    concurrency: int = 4
+    in_doubt: InDoubt = InDoubt.SKIP
+    """The policy for kinds without dedupe, unless KAIROS_<DESTINATION>_IN_DOUBT says otherwise."""
+    row_statuses: frozenset[int] = frozenset()
+    """Statuses other than 2xx whose body names the rows that failed."""
+    busy_statuses: frozenset[int] = frozenset()
+    """Statuses by which this vendor says that it is busy, where others mean a refusal."""
+
+
+def setting(
+    default: Any = MISSING, *, secret: bool = False, parse: Callable[[str], Any] = str
+) -> Any:
+    """Declare a setting. A secret stays out of repr and may come from a file."""
+    metadata = {"secret": secret, "parse": parse}
+    if default is MISSING:
+        return field(repr=not secret, metadata=metadata)
+    if callable(default):
+        return field(default_factory=default, repr=not secret, metadata=metadata)
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Read `name=value,name=value`, the form in which settings map our keys to the vendor's."""
+    entries = [entry.partition("=") for entry in text.split(",") if entry.strip()]
+    return {name.strip(): value.strip() for name, _, value in entries}
+
+
+def flag(text: str) -> bool:
+    """Read 1, true or yes; 0, false or no; KeyError for anything else."""
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    return words[text.strip().lower()]
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Make a parser that takes these words only."""
+    return lambda text: {choice: choice for choice in choices}[text.strip().lower()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination(ABC):
+    """A place to deliver to. It never logs, sleeps, retries, or reads clock or environment."""
+
+    name: ClassVar[str]
+
+    in_doubt: InDoubt | None = setting(None, parse=InDoubt)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read each setting from `KAIROS_<DESTINATION>_<FIELD>`; name everything that is missing.
+
+        With `_FILE` behind the name of the variable, its value is read from that file.
+        """
+        values: dict[str, Any] = {}
+        missing: list[str] = []
+        for declared in fields(cls):
+            variable = f"KAIROS_{cls.name}_{declared.name}".upper()
+            text = _text(env, variable)
+            if text is not None:
+                values[declared.name] = _parse(variable, text, declared.metadata)
+            elif declared.default is MISSING and declared.default_factory is MISSING:
+                missing.append(variable)
+        if missing:
+            raise NotConfigured(
+                f"destination {cls.name} is not configured: set {', '.join(missing)}"
+            )
+        return cls(**values)
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What it can do with these settings."""
+
+    @abstractmethod
+    def requests(self, operations: Sequence[Operation]) -> Iterable[Request]:
+        """Build the requests that deliver `operations`, each operation in exactly one."""
+
+    def results(self, request: Request, response: Response) -> Sequence[Result] | None:
+        """Read one result per operation; None where the answer says nothing about rows."""
+        return None
+
+    @abstractmethod
+    def probe(self) -> Request:
+        """Build the cheapest request that shows whether credentials and region are right."""
+
+    def check(self, operation: Operation) -> str | None:
+        """Give the reason why this operation can never be sent, or None."""
+        if operation.kind not in self.capabilities.dedupe:
+            return f"{self.name} takes no operation of kind {operation.kind}"
+        return None
+
+    def batch_key(self, operation: Operation) -> Hashable:
+        """Operations with the same key can travel in one request."""
+        return (operation.kind, operation.object_key, operation.operation)
+
+    def prepare(self, request: Request, timestamp: int) -> Request:
+        """Add what depends on the moment of sending, a signature for one (epoch seconds)."""
+        return request
+
+    def verdict(self, response: Response) -> Verdict:
+        """Say what the status means; the map is the same for every vendor but for its `busy`."""
+        status = response.status
+        if 200 <= status < 300:
+            return Verdict.READ
+        if status in self.capabilities.busy_statuses or status in (408, 425, 429, 503):
+            return Verdict.RETRY
+        if status in (401, 403, 407):
+            return Verdict.MISCONFIGURED
+        if status == 410:
+            return Verdict.GONE
+        if status == 413:
+            return Verdict.TOO_LARGE
+        if status in (404, 405):
+            return Verdict.NO_TARGET
+        if status in (501, 505) or status < 500:
+            # a redirect too: following it could carry secrets to another host
+            return Verdict.REFUSED
+        return Verdict.UNCERTAIN
+
+    def transport(self) -> Transport:
+        """Open what carries the requests."""
+        return HttpTransport(connections=self.capabilities.concurrency)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must never be seen in a message."""
+        return tuple(
+            str(value)
+            for declared in fields(self)
+            if declared.metadata.get("secret") and (value := getattr(self, declared.name))
+        )
+
+    def resends(self, operation: Operation) -> bool:
+        """Whether an operation that perhaps arrived is sent again, with the same key."""
+        if self.capabilities.dedupe.get(operation.kind) is not Dedupe.NONE:
+            return True
+        return (self.in_doubt or self.capabilities.in_doubt) is InDoubt.RESEND
+
+
+def batches(
+    pieces: Iterable[tuple[Operation, Piece]],
+    *,
+    count: int,
+    size_bytes: int,
+    size: Callable[[Piece], int],
+    overhead_bytes: int = 0,
+) -> Iterator[list[tuple[Operation, Piece]]]:
+    """Group pieces in order, each group within both limits; a piece that is too large goes alone.
+
+    `overhead_bytes` is what the envelope of a request costs; one more byte per piece is its comma.
+    """
+    batch: list[tuple[Operation, Piece]] = []
+    total = overhead_bytes
+    for operation, piece in pieces:
+        cost = size(piece) + 1
+        if batch and (len(batch) >= count or total + cost > size_bytes):
+            yield batch
+            batch, total = [], overhead_bytes
+        batch.append((operation, piece))
+        total += cost
+    if batch:
+        yield batch
+
+
+def _text(env: Mapping[str, str], variable: str) -> str | None:
+    if text := env.get(variable):
+        return text
+    path = env.get(f"{variable}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text().strip() or None
+    except OSError as error:
+        raise NotConfigured(
+            f"{variable}_FILE names {path}, which cannot be read ({error.strerror}): "
+            "mount the secret or correct the path"
+        ) from error
+
+
+def _parse(variable: str, text: str, metadata: Mapping[str, Any]) -> Any:
+    try:
+        return metadata["parse"](text)
+    except (ValueError, KeyError) as error:
+        # without the value: it may be a secret under the wrong name
+        raise NotConfigured(f"{variable} has a value that cannot be used: correct it") from error

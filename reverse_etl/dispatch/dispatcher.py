@@ -1,0 +1,506 @@
+"""Streams a plan to one destination: claims, batches, sends, and writes down what became of it."""
+
+import itertools
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reverse_etl.destinations.base import Dedupe, Destination, Verdict
+from reverse_etl.dispatch.breaker import Breaker
+from reverse_etl.dispatch.headers import read_advice
+from reverse_etl.dispatch.rate import TokenBucket
+from reverse_etl.dispatch.transport import Transport
+from reverse_etl.errors import NotSent, OutcomeUnknown
+from reverse_etl.ledger.caps import Guard
+from reverse_etl.ledger.store import Ledger, Standing
+from reverse_etl.masking import redact
+from reverse_etl.model import Operation, Request, Response, Result, State
+from warehouse.errors import KairosError
+
+POLL_SECONDS = 0.1
+HOPELESS_REFUSALS = 200
+"""After so many refused requests and not one accepted row, something is wrong with all of them."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How patient a dispatcher is."""
+
+    attempts: int = 5
+    backoff_seconds: float = 0.5
+    longest_backoff_seconds: float = 30.0
+    longest_wait_seconds: float = 60.0
+    """A destination that asks for a longer silence is left for the next run."""
+    breaker_seconds: float = 1.0
+    """The first pause of the circuit breaker; it doubles."""
+    patience_seconds: float = 15.0
+    """A destination that stays down for longer is left for the next run."""
+    chunk: int = 1000
+    window: int = 10_000
+    """Operations that are claimed and not sent yet, at most."""
+
+
+@dataclass
+class Outcome:
+    """What a run came to: operations by their state at its end, requests, and what stopped it."""
+
+    counts: Counter[State] = field(default_factory=Counter)
+    standings: Counter[Standing] = field(default_factory=Counter)
+    request_count: int = 0
+    seen: int = 0
+    problem: str | None = None
+
+
+class Dispatcher:
+    """Delivers to one destination; nothing that goes wrong there touches another."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        ledger: Ledger,
+        guard: Guard,
+        *,
+        run_id: str,
+        clock: Callable[[], datetime],
+        stop: threading.Event,
+        tuning: Tuning,
+        transport: Transport | None = None,
+    ) -> None:
+        """`clock` is the run's "now"; time-outs and pauses always follow the real clock."""
+        self._destination = destination
+        self._capabilities = destination.capabilities
+        self._ledger = ledger
+        self._guard = guard
+        self._run_id = run_id
+        self._clock = clock
+        self._stop = stop
+        self._tuning = tuning
+        self._transport = transport or destination.transport()
+        self._breaker = Breaker(tuning.breaker_seconds, tuning.patience_seconds)
+        self._buckets: dict[str, TokenBucket] = {}
+        self._lock = threading.Lock()
+        self._halted = threading.Event()
+        self._error: BaseException | None = None
+        self._outcome = Outcome()
+        self._refusals = 0
+        self._under_way: dict[str, deque[Request]] = {}
+        self._slots = threading.Semaphore(2 * self._capabilities.concurrency)
+
+    def run(self, operations: Iterable[Operation]) -> Outcome:
+        """Deliver the plan in its order, as far as that is possible; answers what it came to.
+
+        The caller holds the ledger's `owner(run_id)` meanwhile.
+        """
+        try:
+            with ThreadPoolExecutor(self._capabilities.concurrency, "kairos-send") as workers:
+                try:
+                    self._feed(operations, workers)
+                except BaseException:
+                    self._halted.set()
+                    raise
+        finally:
+            self._transport.close()
+        if self._error is not None:
+            raise self._error
+        return self._outcome
+
+    # from the plan to requests
+
+    def _feed(self, operations: Iterable[Operation], workers: ThreadPoolExecutor) -> None:
+        buffers: dict[Hashable, list[Operation]] = {}
+        for chunk in _chunks(operations, self._tuning.chunk):
+            if self._is_over():
+                break
+            for operation in self._claim(chunk):
+                key = self._destination.batch_key(operation)
+                buffer = buffers.setdefault(key, [])
+                buffer.append(operation)
+                if len(buffer) >= self._capabilities.batch_count:
+                    self._submit(buffers.pop(key), workers)
+            while sum(map(len, buffers.values())) > self._tuning.window:
+                fullest = max(buffers, key=lambda key: len(buffers[key]))
+                self._submit(buffers.pop(fullest), workers)
+        for buffer in buffers.values():
+            self._submit(buffer, workers)
+
+    def _claim(self, chunk: Sequence[Operation]) -> Iterator[Operation]:
+        claims = self._ledger.claim(
+            chunk,
+            owner_id=self._run_id,
+            run_id=self._run_id,
+            at=self._clock(),
+            guard=self._guard,
+            resends=self._destination.resends,
+            invalid=self._destination.check,
+        )
+        self._outcome.seen += len(chunk)
+        for claim in claims:
+            self._outcome.standings[claim.standing] += 1
+            if claim.standing is Standing.CLAIMED:
+                yield claim.operation
+            elif claim.standing in _ENDS:
+                self._count(_ENDS[claim.standing])
+
+    def _submit(self, operations: Sequence[Operation], workers: ThreadPoolExecutor) -> None:
+        for request in self._build(operations):
+            while not self._slots.acquire(timeout=POLL_SECONDS):
+                if self._error is not None:
+                    return
+            workers.submit(self._work, request)
+
+    def _build(self, operations: Sequence[Operation]) -> Iterator[Request]:
+        """Build requests; where that fails, halve until the operation that fails stands alone."""
+        try:
+            requests = list(self._destination.requests(operations))
+        except Exception as error:
+            if len(operations) > 1:
+                for half in _halves(operations):
+                    yield from self._build(half)
+                return
+            # the type alone: the text could hold the payload
+            reason = Result(State.INVALID, None, "invalid", f"cannot be sent: {_name(error)}")
+            self._ledger.finish([(operations[0], reason)], self._run_id, self._clock())
+            self._count(State.INVALID)
+            return
+        yield from requests
+
+    # from requests to results
+
+    def _work(self, request: Request) -> None:
+        """Deliver a request, and then those that waited for it because they share its key."""
+        try:
+            if not self._enter(request):
+                return
+            following: Request | None = request
+            while following is not None:
+                states = {o.idempotency_key: _before(o) for o in following.operations}
+                try:
+                    self._deliver(following, states, 1)
+                finally:
+                    for state in states.values():
+                        self._count(state)
+                    self._slots.release()
+                    following = self._leave(following)
+        except BaseException as error:
+            with self._lock:
+                self._error = self._error or error
+            self._halted.set()
+
+    def _enter(self, request: Request) -> bool:
+        """Whether a request may go now; else it waits behind the one with the same key."""
+        key = request.serial_key
+        if key is None:
+            return True
+        with self._lock:
+            if key in self._under_way:
+                self._under_way[key].append(request)
+                return False
+            self._under_way[key] = deque()
+            return True
+
+    def _leave(self, request: Request) -> Request | None:
+        key = request.serial_key
+        if key is None:
+            return None
+        with self._lock:
+            if self._under_way[key]:
+                return self._under_way[key].popleft()
+            del self._under_way[key]
+            return None
+
+    def _deliver(self, request: Request, states: dict[str, State], attempt: int) -> None:
+        """Send until every operation has its result or the attempts of this run are used up."""
+        again = self._attempt(request, states)
+        while again and attempt < self._tuning.attempts:
+            attempt += 1
+            if not self._pause(self._backoff(attempt)):
+                return
+            if len(again) < len(request.operations):
+                for smaller in self._build(again):
+                    self._deliver(smaller, states, attempt)
+                return
+            again = self._attempt(request, states)
+
+    def _attempt(self, request: Request, states: dict[str, State]) -> Sequence[Operation]:
+        """Send once and write down what became of each; answers what may be tried again."""
+        operations = request.operations
+        bucket = self._bucket(request.endpoint_class)
+        if not self._wait_for(bucket):
+            self._record(request, [self._left()] * len(operations), states)
+            return ()
+        signed = self._destination.prepare(request, int(time.time()))
+        held = self._ledger.begin(
+            [o.idempotency_key for o in operations], self._run_id, self._clock()
+        )
+        if len(held) < len(operations):
+            # another dispatcher took this one for dead: what it took over is its to send
+            for operation in operations:
+                if operation.idempotency_key not in held:
+                    states.pop(operation.idempotency_key, None)
+            rest = [o for o in operations if o.idempotency_key in held]
+            self._unsent(rest, states)
+            return rest
+        with self._lock:
+            self._outcome.request_count += 1
+        try:
+            response = self._transport.send(signed)
+        except NotSent as error:
+            self._breaker.failed()
+            return self._failed(request, State.RETRYABLE, "not_sent", str(error), states)
+        except OutcomeUnknown as error:
+            self._breaker.failed()
+            return self._failed(request, State.UNKNOWN, "no_answer", str(error), states)
+        except KairosError as error:
+            self._halt(str(error))
+            return self._failed(request, State.RETRYABLE, "not_sent", str(error), states)
+        except Exception as error:
+            self._failed(request, State.UNKNOWN, "no_answer", _name(error), states)
+            raise
+        bucket.learn(read_advice(response.headers, time.time()))
+        return self._answered(request, response, states)
+
+    def _answered(
+        self, request: Request, response: Response, states: dict[str, State]
+    ) -> Sequence[Operation]:
+        verdict = self._destination.verdict(response)
+        if verdict is Verdict.UNCERTAIN or response.status == 503:
+            self._breaker.failed()
+        else:
+            self._breaker.succeeded()
+        if verdict is Verdict.READ or response.status in self._capabilities.row_statuses:
+            results = self._read(request, response)
+            if results is not None:
+                self._record(request, results, states)
+                return self._to_repeat(zip(request.operations, results, strict=True))
+        code, message = f"http_{response.status}", self._message(request, response)
+        if verdict is Verdict.READ:
+            result = Result(State.ACCEPTED, response.status)
+            self._record(request, [result] * len(request.operations), states)
+            return ()
+        if verdict is Verdict.RETRY:
+            return self._failed(request, State.RETRYABLE, code, message, states, response)
+        if verdict is Verdict.UNCERTAIN:
+            return self._failed(request, State.UNKNOWN, code, message, states, response)
+        if verdict in (Verdict.MISCONFIGURED, Verdict.GONE):
+            self._halt(self._explain(verdict, response))
+            self._failed(request, State.RETRYABLE, code, message, states, response)
+            return ()
+        return self._refused(request, response, verdict, message, states)
+
+    def _read(self, request: Request, response: Response) -> Sequence[Result] | None:
+        """Read the rows of an answer; one that cannot be read leaves the outcome unknown."""
+        try:
+            results = self._destination.results(request, response)
+            if results is not None and len(results) != len(request.operations):
+                raise ValueError("not one result per operation")
+        except Exception:
+            unknown = Result(
+                State.UNKNOWN, response.status, "unreadable", "the answer cannot be understood"
+            )
+            return [unknown] * len(request.operations)
+        if results is None:
+            return None
+        secrets = self._destination.secrets()
+        return [
+            result
+            if result.error_message is None
+            else Result(
+                result.state,
+                result.http_status or response.status,
+                result.error_code,
+                redact(result.error_message, secrets, [operation.user_key]),
+            )
+            for operation, result in zip(request.operations, results, strict=True)
+        ]
+
+    def _refused(
+        self,
+        request: Request,
+        response: Response,
+        verdict: Verdict,
+        message: str,
+        states: dict[str, State],
+    ) -> Sequence[Operation]:
+        """Halve a batch that was refused as a whole; a row that stands alone is the bad one."""
+        code = "too_large" if verdict is Verdict.TOO_LARGE else f"http_{response.status}"
+        operations = request.operations
+        with self._lock:
+            self._refusals += 1
+            is_hopeless = (
+                self._refusals >= HOPELESS_REFUSALS and not self._outcome.counts[State.ACCEPTED]
+            )
+        if is_hopeless:
+            self._halt(
+                f"{self._destination.name} refuses everything it is sent "
+                f"(HTTP {response.status}: {message})"
+            )
+        # the target itself is missing: no half of the batch would find it
+        is_whole = verdict is Verdict.NO_TARGET
+        if len(operations) == 1 or is_whole:
+            result = Result(State.REJECTED, response.status, code, message)
+            self._record(request, [result] * len(operations), states)
+            return ()
+        self._failed(request, State.RETRYABLE, code, message, states, response)
+        for half in _halves(operations):
+            for smaller in self._build(half):
+                self._deliver(smaller, states, 1)
+        return ()
+
+    # writing down
+
+    def _record(
+        self, request: Request, results: Sequence[Result], states: dict[str, State]
+    ) -> None:
+        pairs = list(zip(request.operations, results, strict=True))
+        self._ledger.finish(pairs, self._run_id, self._clock())
+        for operation, result in pairs:
+            states[operation.idempotency_key] = result.state
+
+    def _failed(
+        self,
+        request: Request,
+        state: State,
+        code: str,
+        message: str,
+        states: dict[str, State],
+        response: Response | None = None,
+    ) -> Sequence[Operation]:
+        """Write a failure of the whole request; answers what may be sent again."""
+        status = response.status if response is not None else None
+        results = [
+            Result(self._doubt(operation, state), status, code, message)
+            for operation in request.operations
+        ]
+        self._record(request, results, states)
+        return self._to_repeat(zip(request.operations, results, strict=True))
+
+    def _doubt(self, operation: Operation, state: State) -> State:
+        """Where repeating changes nothing there is no doubt, only something to repeat."""
+        dedupe = self._capabilities.dedupe.get(operation.kind)
+        if state is State.UNKNOWN and dedupe is Dedupe.SET:
+            return State.RETRYABLE
+        return state
+
+    def _to_repeat(self, pairs: Iterable[tuple[Operation, Result]]) -> list[Operation]:
+        return [
+            operation
+            for operation, result in pairs
+            if result.state is State.RETRYABLE
+            or (result.state is State.UNKNOWN and self._destination.resends(operation))
+        ]
+
+    def _unsent(self, operations: Sequence[Operation], states: dict[str, State]) -> None:
+        result = Result(State.RETRYABLE, None, "not_sent", "its batch lost a row to another run")
+        self._ledger.finish([(o, result) for o in operations], self._run_id, self._clock())
+        for operation in operations:
+            states[operation.idempotency_key] = State.RETRYABLE
+
+    def _left(self) -> Result:
+        """What an operation is when this run ends before its turn."""
+        if self._outcome.problem is None:
+            return Result(State.RETRYABLE, None, "stopped", "the run was stopped before its turn")
+        return Result(State.RETRYABLE, None, "destination_down", self._outcome.problem)
+
+    def _count(self, state: State) -> None:
+        with self._lock:
+            self._outcome.counts[state] += 1
+
+    # patience
+
+    def _bucket(self, endpoint_class: str) -> TokenBucket:
+        with self._lock:
+            if endpoint_class not in self._buckets:
+                limit = self._capabilities.rate_limits.get(endpoint_class)
+                self._buckets[endpoint_class] = TokenBucket(limit)
+            return self._buckets[endpoint_class]
+
+    def _wait_for(self, bucket: TokenBucket) -> bool:
+        """Wait for breaker and bucket; False when this run will not send any more."""
+        while not self._is_over():
+            if bucket.closed_seconds > self._tuning.longest_wait_seconds:
+                self._halt(
+                    f"{self._destination.name} asks us to wait {bucket.closed_seconds:.0f} s: "
+                    "what is left is sent by a later run"
+                )
+                return False
+            pause = self._breaker.wait_seconds()
+            if pause is None:
+                self._halt(
+                    f"{self._destination.name} is down: it failed for "
+                    f"{self._tuning.patience_seconds:g} s; what is left is sent by the next run"
+                )
+                return False
+            if pause:
+                self._pause(pause)
+                continue
+            return self._pause(bucket.take())
+        return False
+
+    def _backoff(self, attempt: int) -> float:
+        """Full jitter: anywhere between nothing and a limit that doubles."""
+        limit = self._tuning.backoff_seconds * 2 ** (attempt - 1)
+        return random.uniform(0, min(limit, self._tuning.longest_backoff_seconds))
+
+    def _pause(self, seconds: float) -> bool:
+        """Sleep; False when the run ends meanwhile."""
+        until = time.monotonic() + seconds
+        while not self._is_over():
+            left = until - time.monotonic()
+            if left <= 0:
+                return True
+            self._halted.wait(min(left, POLL_SECONDS))
+        return False
+
+    def _is_over(self) -> bool:
+        return self._halted.is_set() or self._stop.is_set()
+
+    def _halt(self, problem: str) -> None:
+        with self._lock:
+            self._outcome.problem = self._outcome.problem or problem
+        self._halted.set()
+
+    def _message(self, request: Request, response: Response) -> str:
+        text = response.body[:4096].decode("utf-8", "replace")
+        people = [operation.user_key for operation in request.operations]
+        return redact(text, self._destination.secrets(), people)
+
+    def _explain(self, verdict: Verdict, response: Response) -> str:
+        name = self._destination.name
+        if verdict is Verdict.GONE:
+            return f"{name} says that the target is gone (HTTP 410): set it up again"
+        return (
+            f"{name} refused our credentials (HTTP {response.status}): "
+            f"check the KAIROS_{name.upper()}_ variables, its region among them"
+        )
+
+
+_ENDS = {
+    Standing.SUPPRESSED: State.SUPPRESSED,
+    Standing.EXPIRED: State.EXPIRED,
+    Standing.INVALID: State.INVALID,
+    Standing.IN_DOUBT: State.UNKNOWN,
+}
+
+
+def _before(operation: Operation) -> State:
+    return State.PLANNED if operation.decision_id is None else State.RESERVED
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _halves(operations: Sequence[Operation]) -> tuple[Sequence[Operation], Sequence[Operation]]:
+    middle = (len(operations) + 1) // 2
+    return operations[:middle], operations[middle:]
+
+
+def _chunks(operations: Iterable[Operation], size: int) -> Iterator[list[Operation]]:
+    rest = iter(operations)
+    while chunk := list(itertools.islice(rest, size)):
+        yield chunk

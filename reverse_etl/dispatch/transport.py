@@ -1,0 +1,166 @@
+"""HTTP: one request on one real socket, and an honest word about what may have arrived."""
+
+import ipaddress
+import socket
+import time
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import certifi
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    SSLError,
+)
+
+from reverse_etl.errors import AddressRefused, NotSent, OutcomeUnknown
+from reverse_etl.model import Request, Response
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+ANSWER_SECONDS = 120.0
+"""However slowly an answer drips in, after this long it counts as none."""
+LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+
+
+class Transport(Protocol):
+    """What carries requests: HTTP, or the client of a bus."""
+
+    def send(self, request: Request) -> Response:
+        """Send once. Raises NotSent or OutcomeUnknown, never leaves open which of the two."""
+
+    def close(self) -> None:
+        """Close connections; nothing is under way any more."""
+
+
+class HttpTransport:
+    """Keeps connections alive, verifies certificates, follows no redirect, retries nothing."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = True,
+        connections: int = 8,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
+        ca_bundle: str | None = None,
+    ) -> None:
+        """`allow_private` False refuses every address that the public internet cannot reach."""
+        self._timeout = urllib3.Timeout(connect=connect_seconds, read=read_seconds)
+        self._answer_seconds = answer_seconds
+        self._pool = urllib3.PoolManager(
+            num_pools=8,
+            maxsize=connections,
+            block=False,
+            retries=False,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=ca_bundle or certifi.where(),
+        )
+        if not allow_private:
+            self._pool.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicSecurePool}
+
+    def send(self, request: Request) -> Response:
+        """Send once and read the whole answer."""
+        deadline = time.monotonic() + self._answer_seconds
+        try:
+            answer = self._pool.urlopen(
+                request.method,
+                request.url,
+                body=request.body,
+                headers=dict(request.headers),
+                timeout=self._timeout,
+                redirect=False,
+                preload_content=False,
+            )
+        except (NewConnectionError, ConnectTimeoutError, LocationParseError) as error:
+            raise NotSent(_words(error, request)) from error
+        except SSLError as error:
+            # the handshake comes before the request; a record that breaks later is rare
+            raise NotSent(_words(error, request)) from error
+        except (HTTPError, OSError) as error:
+            raise OutcomeUnknown(_words(error, request)) from error
+        try:
+            body = _read(answer, deadline)
+        except (HTTPError, OSError) as error:
+            answer.close()
+            raise OutcomeUnknown(_words(error, request)) from error
+        answer.release_conn()
+        return Response(
+            answer.status, {name.lower(): text for name, text in answer.headers.items()}, body
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.clear()
+
+
+def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := answer.read1(65_536):
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_ANSWER_BYTES:
+            raise HTTPError(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+        if time.monotonic() > deadline:
+            raise HTTPError("an answer that does not end")
+    return b"".join(parts)
+
+
+def _words(error: Exception, request: Request) -> str:
+    """Name the host and the kind of failure; never the path, which may hold a secret."""
+    host = urlsplit(request.url).netloc.rpartition("@")[2]
+    kind = {
+        "NewConnectionError": "refused the connection",
+        "NameResolutionError": "has no address",
+        "ConnectTimeoutError": "did not take the connection in time",
+        "ReadTimeoutError": "did not answer in time",
+        "ProtocolError": "closed the connection without an answer",
+        "SSLError": "failed the TLS handshake",
+    }.get(type(error).__name__, f"broke off ({type(error).__name__})")
+    return f"{host} {kind}"
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one that the public internet routes."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    if mapped is not None:
+        ip = mapped
+    return ip.is_global and not ip.is_multicast
+
+
+def _refuse_private(peer: socket.socket, host: str) -> socket.socket:
+    # the address of the socket itself: a name that resolves differently a second time cannot lie
+    address = peer.getpeername()[0]
+    if is_public(address):
+        return peer
+    peer.close()
+    raise AddressRefused(
+        f"{host} resolves to {address}, which is not a public address: "
+        "set KAIROS_WEBHOOK_ALLOW_PRIVATE=1 to allow it"
+    )
+
+
+class _PublicConnection(HTTPConnection):
+    def _new_conn(self) -> Any:
+        return _refuse_private(super()._new_conn(), self.host)
+
+
+class _PublicSecureConnection(HTTPSConnection):
+    def _new_conn(self) -> Any:
+        return _refuse_private(super()._new_conn(), self.host)
+
+
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _PublicConnection
+
+
+class _PublicSecurePool(HTTPSConnectionPool):
+    ConnectionCls = _PublicSecureConnection

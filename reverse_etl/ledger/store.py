@@ -1,0 +1,701 @@
+"""The ledger: what was sent, what is under way, and the last word on every cap."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from reverse_etl.errors import LedgerUnavailable
+from reverse_etl.ledger import schema
+from reverse_etl.ledger.caps import Guard, Reserved
+from reverse_etl.ledger.owners import Liveness, Owner, is_alive, lock_number
+from reverse_etl.model import FINAL_STATES, Operation, Result, Scope, State
+
+LEASE_SECONDS = 60.0
+BUSY_TIMEOUT_MS = 60_000
+WRITERS = lock_number("kairos ledger writers")
+CREATION = lock_number("kairos ledger creation")
+CHUNK = 500
+"""Keys per statement: both databases limit the number of parameters."""
+
+
+class Standing(StrEnum):
+    """What the ledger answers to a claim."""
+
+    CLAIMED = "claimed"
+    """Yours to send; nobody else will."""
+    DONE = "done"
+    """Ended in an earlier run: nothing to do."""
+    HELD = "held"
+    """A living dispatcher has it."""
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    INVALID = "invalid"
+    IN_DOUBT = "in_doubt"
+    """Perhaps sent by a run that died, and the policy is not to repeat it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An operation and how it stands."""
+
+    operation: Operation
+    standing: Standing
+    was_in_doubt: bool = False
+
+
+@dataclass(frozen=True)
+class ToReserve:
+    """A decision to send that asks for its place under the caps."""
+
+    decision_id: str
+    user_key: str
+    scope: Scope
+
+
+class Ledger:
+    """SQLite in WAL mode or PostgreSQL, behind one set of verbs. Safe to share among threads."""
+
+    def __init__(self, engine: sa.Engine, lease_seconds: float = LEASE_SECONDS) -> None:
+        """Use `Ledger.open`."""
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
+        self._liveness = Liveness(engine)
+        self._lease_seconds = lease_seconds
+        # SQLite has one writer: threads of this process queue here instead of polling the file
+        self._turn = threading.RLock()
+
+    @classmethod
+    def open(cls, url: str, lease_seconds: float = LEASE_SECONDS) -> "Ledger":
+        """Open the ledger at a SQLAlchemy URL and create what is missing.
+
+        LedgerUnavailable, without the password of the URL, where that cannot be done.
+        """
+        try:
+            engine = _engine(sa.make_url(url))
+            ledger = cls(engine, lease_seconds)
+            ledger._create()
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise LedgerUnavailable(
+                f"the ledger at {_safe(url)} cannot be opened ({_reason(error)}): "
+                "check KAIROS_LEDGER_URL and that its database is up"
+            ) from error
+        return ledger
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> "Ledger":
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _create(self) -> None:
+        with self._write() as connection:
+            if not self._is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION)))
+            schema.metadata.create_all(connection)
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        """One transaction that writes, alone on SQLite, announced to readers on PostgreSQL."""
+        try:
+            if self._is_sqlite:
+                with self._turn, self._engine.begin() as connection:
+                    yield connection
+            else:
+                with self._engine.begin() as connection:
+                    # before any row lock: whoever reads the log waits for those who write it
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(WRITERS)))
+                    yield connection
+        except sa.exc.OperationalError as error:
+            raise LedgerUnavailable(
+                f"the ledger at {_safe(self._engine.url)} cannot be written ({_reason(error)}): "
+                "run the command again, nothing that was sent is forgotten"
+            ) from error
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with self._engine.connect().execution_options(kairos_reads=True) as connection:
+            yield connection
+
+    # owners and runs
+
+    def owner(self, owner_id: str) -> Owner:
+        """A context in which `owner_id` may claim; leaving it gives back what was not sent."""
+        return Owner(owner_id, self._liveness, self._renew, self._forget, self._lease_seconds)
+
+    def _renew(self, owner_id: str) -> None:
+        until = time.time() + self._lease_seconds
+        statement = self._insert(schema.owners).values(owner_id=owner_id, lease_until=until)
+        with self._write() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["owner_id"], set_={"lease_until": until}
+                )
+            )
+
+    def _forget(self, owner_id: str) -> None:
+        table = schema.operations
+        with self._write() as connection:
+            connection.execute(
+                table.update().where(table.c.owner_id == owner_id).values(owner_id=None)
+            )
+            connection.execute(schema.owners.delete().where(schema.owners.c.owner_id == owner_id))
+
+    def start_run(self, run_id: str, destination: str, owner_id: str, at: datetime) -> None:
+        """Open a run, and close those of the same destination whose process is gone."""
+        table = schema.runs
+        with self._write() as connection:
+            running = connection.execute(
+                sa.select(table.c.run_id, table.c.owner_id).where(
+                    table.c.destination == destination, table.c.status == "running"
+                )
+            ).all()
+            for other in running:
+                if not is_alive(connection, self._liveness, other.owner_id, time.time()):
+                    self._close_run(connection, other.run_id, "abandoned", at, None, None)
+            connection.execute(
+                table.insert().values(
+                    run_id=run_id,
+                    destination=destination,
+                    owner_id=owner_id,
+                    started_at=at,
+                    status="running",
+                )
+            )
+
+    def finish_run(
+        self,
+        run_id: str,
+        *,
+        status: str,
+        at: datetime,
+        counts: Mapping[str, int],
+        request_count: int,
+    ) -> None:
+        """Close a run with what it came to."""
+        with self._write() as connection:
+            self._close_run(connection, run_id, status, at, counts, request_count)
+
+    def _close_run(
+        self,
+        connection: sa.Connection,
+        run_id: str,
+        status: str,
+        at: datetime,
+        counts: Mapping[str, int] | None,
+        request_count: int | None,
+    ) -> None:
+        connection.execute(
+            schema.runs.update()
+            .where(schema.runs.c.run_id == run_id)
+            .values(
+                status=status,
+                finished_at=at,
+                counts=json.dumps(dict(counts)) if counts is not None else None,
+                request_count=request_count,
+            )
+        )
+        connection.execute(schema.run_changes.insert().values(run_id=run_id))
+
+    # the life of an operation
+
+    def claim(
+        self,
+        operations: Sequence[Operation],
+        *,
+        owner_id: str,
+        run_id: str,
+        at: datetime,
+        guard: Guard,
+        resends: Callable[[Operation], bool],
+        invalid: Callable[[Operation], str | None] = lambda _: None,
+    ) -> list[Claim]:
+        """Take operations to send, in plan order, reserving the caps of those that need it.
+
+        Answers one claim per operation, in the same order. `resends` is the policy for rows that
+        a dead run may have sent; `invalid` gives the reason why an operation can never be sent.
+        """
+        table = schema.operations
+        unique = {operation.idempotency_key: operation for operation in operations}
+        keys = sorted(unique)
+        with self._write() as connection:
+            self._insert_new(connection, [unique[key] for key in keys], run_id)
+            rows = {
+                row.idempotency_key: row
+                for part in _parts(keys)
+                for row in connection.execute(
+                    sa.select(
+                        table.c.idempotency_key,
+                        table.c.state,
+                        table.c.owner_id,
+                        table.c.attempt_count,
+                    )
+                    .where(table.c.idempotency_key.in_(part))
+                    .order_by(table.c.idempotency_key)
+                    .with_for_update()
+                )
+            }
+            alive = self._alive(connection, {row.owner_id for row in rows.values()}, owner_id)
+            standings: dict[str, Claim] = {}
+            updates: dict[tuple[State, str | None, str | None], list[str]] = defaultdict(list)
+            doubted: list[str] = []
+            to_reserve: list[Operation] = []
+            for key, operation in unique.items():
+                row = rows[key]
+                state = State(row.state)
+                in_doubt = state in (State.IN_FLIGHT, State.UNKNOWN)
+                if row.owner_id in alive:
+                    standings[key] = Claim(operation, Standing.HELD)
+                    continue
+                if state in FINAL_STATES:
+                    standings[key] = Claim(operation, Standing.DONE)
+                    continue
+                if state is State.IN_FLIGHT:
+                    doubted.append(key)
+                if in_doubt and not resends(operation):
+                    standings[key] = Claim(operation, Standing.IN_DOUBT, True)
+                elif operation.expires_at is not None and operation.expires_at <= at:
+                    # perhaps it arrived in time: a row in doubt stays in doubt
+                    if in_doubt:
+                        standings[key] = Claim(operation, Standing.IN_DOUBT, True)
+                    else:
+                        standings[key] = Claim(operation, Standing.EXPIRED)
+                        updates[State.EXPIRED, "expired", None].append(key)
+                elif reason := invalid(operation):
+                    standings[key] = Claim(operation, Standing.INVALID)
+                    updates[State.INVALID, "invalid", reason].append(key)
+                else:
+                    standings[key] = Claim(operation, Standing.CLAIMED, in_doubt)
+                    if operation.decision_id is not None:
+                        to_reserve.append(operation)
+                    else:
+                        updates[State.PLANNED, None, None].append(key)
+
+            blocked = self._reserve(
+                connection,
+                [ToReserve(o.decision_id or "", o.user_key, o.scope) for o in to_reserve],
+                guard,
+                at,
+            )
+            for operation in to_reserve:
+                key = operation.idempotency_key
+                cap = blocked.get(operation.decision_id or "")
+                if cap is None:
+                    updates[State.RESERVED, None, None].append(key)
+                else:
+                    standings[key] = Claim(operation, Standing.SUPPRESSED)
+                    updates[State.SUPPRESSED, "cap", cap].append(key)
+
+            self._doubt(connection, doubted)
+            for (state, code, message), changed in updates.items():
+                self._set(
+                    connection,
+                    changed,
+                    values={
+                        "state": state,
+                        "run_id": run_id,
+                        "owner_id": owner_id if state in _OPEN else None,
+                        "error_code": code,
+                        "error_message": message,
+                    },
+                )
+        return [standings[operation.idempotency_key] for operation in unique.values()]
+
+    def _insert_new(
+        self, connection: sa.Connection, operations: Sequence[Operation], run_id: str
+    ) -> None:
+        if not operations:
+            return
+        connection.execute(
+            self._insert(schema.operations).on_conflict_do_nothing(
+                index_elements=["idempotency_key"]
+            ),
+            [
+                {
+                    "idempotency_key": o.idempotency_key,
+                    "operation_id": o.operation_id,
+                    "run_id": run_id,
+                    "destination": o.destination,
+                    "kind": o.kind,
+                    "operation": o.operation,
+                    "object_key": o.object_key,
+                    "user_key": o.user_key,
+                    "decision_id": o.decision_id,
+                    "payload_hash": o.payload_hash,
+                    "state": State.PLANNED,
+                    "attempt_count": 0,
+                    "planned_at": o.planned_at,
+                    "expires_at": o.expires_at,
+                    "scope": o.scope_text,
+                    "counts_toward_caps": o.decision_id is not None and o.scope.counts_toward_caps,
+                }
+                for o in operations
+            ],
+        )
+
+    def _alive(
+        self, connection: sa.Connection, owner_ids: Iterable[str | None], me: str
+    ) -> set[str | None]:
+        now = time.time()
+        return {
+            owner
+            for owner in owner_ids
+            if owner is not None
+            and (owner == me or is_alive(connection, self._liveness, owner, now))
+        }
+
+    def _doubt(self, connection: sa.Connection, keys: Sequence[str]) -> None:
+        self._set(
+            connection,
+            keys,
+            values={
+                "state": State.UNKNOWN,
+                "owner_id": None,
+                "error_code": "run_died",
+                "error_message": "the run that was sending it ended without an answer",
+            },
+        )
+
+    def _set(
+        self,
+        connection: sa.Connection,
+        keys: Sequence[str],
+        *,
+        values: Mapping[str, Any],
+        owner_id: str | None = None,
+        adds_attempt: bool = False,
+    ) -> list[str]:
+        """Change operations and log the change; with `owner_id`, only those it still holds."""
+        table, log = schema.operations, schema.changes
+        changed: list[str] = []
+        for part in _parts(sorted(keys)):
+            statement = table.update().where(table.c.idempotency_key.in_(part)).values(**values)
+            if adds_attempt:
+                statement = statement.values(attempt_count=table.c.attempt_count + 1)
+            if owner_id is not None:
+                statement = statement.where(table.c.owner_id == owner_id)
+            held = list(connection.scalars(statement.returning(table.c.idempotency_key)))
+            if held:
+                connection.execute(
+                    log.insert().from_select(
+                        schema.LOGGED,
+                        sa.select(*(table.c[name] for name in schema.LOGGED))
+                        .where(table.c.idempotency_key.in_(held))
+                        .order_by(table.c.idempotency_key),
+                    )
+                )
+            changed += held
+        return changed
+
+    def begin(self, keys: Sequence[str], owner_id: str, at: datetime) -> set[str]:
+        """Write, before the request, that it is under way; answers the keys still held."""
+        with self._write() as connection:
+            return set(
+                self._set(
+                    connection,
+                    keys,
+                    owner_id=owner_id,
+                    adds_attempt=True,
+                    values={"state": State.IN_FLIGHT, "sent_at": at},
+                )
+            )
+
+    def finish(
+        self, results: Sequence[tuple[Operation, Result]], owner_id: str, at: datetime
+    ) -> None:
+        """Write what became of operations; a permanent refusal gives its reservation back."""
+        groups: dict[Result, list[Operation]] = defaultdict(list)
+        for operation, result in results:
+            groups[result].append(operation)
+        with self._write() as connection:
+            for result, group in groups.items():
+                changed = self._set(
+                    connection,
+                    [operation.idempotency_key for operation in group],
+                    owner_id=owner_id,
+                    values={
+                        "state": result.state,
+                        "acknowledged_at": at if result.state is State.ACCEPTED else None,
+                        "http_status": result.http_status,
+                        "error_code": result.error_code,
+                        "error_message": result.error_message,
+                    },
+                )
+                if result.state in (State.REJECTED, State.INVALID):
+                    held = set(changed)
+                    self._release(
+                        connection,
+                        [
+                            operation.decision_id
+                            for operation in group
+                            if operation.decision_id and operation.idempotency_key in held
+                        ],
+                        at,
+                    )
+
+    # reservations
+
+    def reserve(self, decisions: Sequence[ToReserve], guard: Guard, at: datetime) -> dict[str, str]:
+        """Reserve decisions greedily in their order; answers `{decision_id: cap}` of the blocked.
+
+        Reserving a decision again is the same reservation.
+        """
+        with self._write() as connection:
+            return self._reserve(connection, decisions, guard, at)
+
+    def release(self, decision_ids: Sequence[str], at: datetime) -> None:
+        """Give reservations back: the platform refused them for good."""
+        with self._write() as connection:
+            self._release(connection, decision_ids, at)
+
+    def _release(
+        self, connection: sa.Connection, decision_ids: Sequence[str], at: datetime
+    ) -> None:
+        table = schema.reservations
+        for part in _parts(sorted(decision_ids)):
+            connection.execute(
+                table.update()
+                .where(table.c.decision_id.in_(part), table.c.released_at.is_(None))
+                .values(released_at=at)
+            )
+
+    def _reserve(
+        self,
+        connection: sa.Connection,
+        decisions: Sequence[ToReserve],
+        guard: Guard,
+        at: datetime,
+    ) -> dict[str, str]:
+        if not decisions:
+            return {}
+        self._lock_people(connection, decisions, guard)
+        existing = self._live_reservations(connection, [d.decision_id for d in decisions])
+        by_user, by_account = self._histories(connection, decisions, guard, at)
+        blocked: dict[str, str] = {}
+        taken: list[dict[str, Any]] = []
+        for decision in decisions:
+            if decision.decision_id in existing:
+                continue
+            account_id = decision.scope.account_id
+            history = by_user[decision.user_key]
+            if guard.counts_accounts and account_id:
+                others = [r for r in by_account[account_id] if r.user_key != decision.user_key]
+                history = history + others
+            cap = guard.blocked_by(decision.user_key, decision.scope, at, history)
+            if cap is not None:
+                blocked[decision.decision_id] = cap
+                continue
+            existing.add(decision.decision_id)
+            if decision.scope.counts_toward_caps:
+                reserved = Reserved(decision.user_key, at, decision.scope)
+                by_user[decision.user_key].append(reserved)
+                if account_id:
+                    by_account[account_id].append(reserved)
+            taken.append(
+                {
+                    "decision_id": decision.decision_id,
+                    "user_key": decision.user_key,
+                    "account_id": account_id,
+                    "session_id": decision.scope.session_id,
+                    "scope": _scope_text(decision.scope),
+                    "reserved_at": at,
+                    "counts_toward_caps": decision.scope.counts_toward_caps,
+                }
+            )
+        if taken:
+            statement = self._insert(schema.reservations)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["decision_id"],
+                    set_={
+                        "reserved_at": statement.excluded.reserved_at,
+                        "scope": statement.excluded.scope,
+                        "released_at": None,
+                    },
+                ),
+                sorted(taken, key=lambda row: row["decision_id"]),
+            )
+        return blocked
+
+    def _lock_people(
+        self, connection: sa.Connection, decisions: Sequence[ToReserve], guard: Guard
+    ) -> None:
+        if self._is_sqlite:
+            return  # BEGIN IMMEDIATE holds everything already
+        numbers = {lock_number(f"user {d.user_key}") for d in decisions}
+        if guard.counts_accounts:
+            numbers |= {
+                lock_number(f"account {d.scope.account_id}")
+                for d in decisions
+                if d.scope.account_id
+            }
+        # in one order for everybody, else two of them could wait for each other
+        for number in sorted(numbers):
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+    def _live_reservations(
+        self, connection: sa.Connection, decision_ids: Sequence[str]
+    ) -> set[str]:
+        table = schema.reservations
+        return {
+            decision_id
+            for part in _parts(sorted(decision_ids))
+            for decision_id in connection.scalars(
+                sa.select(table.c.decision_id).where(
+                    table.c.decision_id.in_(part), table.c.released_at.is_(None)
+                )
+            )
+        }
+
+    def _histories(
+        self,
+        connection: sa.Connection,
+        decisions: Sequence[ToReserve],
+        guard: Guard,
+        at: datetime,
+    ) -> tuple[dict[str, list[Reserved]], dict[str, list[Reserved]]]:
+        """What counts already, by person and (where a cap asks for it) by account."""
+        table = schema.reservations
+        counts = sa.and_(table.c.counts_toward_caps, table.c.released_at.is_(None))
+        near: sa.ColumnElement[bool] = sa.true()
+        if guard.reach is not None:
+            near = table.c.reserved_at.between(at - guard.reach, at + guard.reach)
+
+        def load(column: sa.Column[Any], keys: Iterable[str]) -> dict[str, list[Reserved]]:
+            found: dict[str, list[Reserved]] = defaultdict(list)
+            for part in _parts(sorted(set(keys))):
+                sessions = {d.scope.session_id for d in decisions if d.scope.session_id}
+                here = sa.or_(near, table.c.session_id.in_(sorted(sessions)))
+                for row in connection.execute(
+                    sa.select(table).where(column.in_(part), counts, here)
+                ):
+                    found[getattr(row, column.name)].append(
+                        Reserved(row.user_key, row.reserved_at, Scope.parse(row.scope))
+                    )
+            return found
+
+        by_account: dict[str, list[Reserved]] = defaultdict(list)
+        if guard.counts_accounts:
+            by_account = load(
+                table.c.account_id,
+                (d.scope.account_id for d in decisions if d.scope.account_id),
+            )
+        return load(table.c.user_key, (d.user_key for d in decisions)), by_account
+
+    # what others read
+
+    def changes_after(self, sequence: int, limit: int) -> list[sa.Row[Any]]:
+        """The next changes in order of sequence; none that comes later has a smaller number."""
+        with self._read() as connection:
+            horizon = self._horizon(connection, schema.changes.c.sequence)
+            table = schema.changes
+            return list(
+                connection.execute(
+                    sa.select(table)
+                    .where(table.c.sequence > sequence, table.c.sequence <= horizon)
+                    .order_by(table.c.sequence)
+                    .limit(limit)
+                )
+            )
+
+    def runs_after(self, sequence: int, limit: int) -> list[sa.Row[Any]]:
+        """Finished runs in the order in which they finished, with their sequence."""
+        log, table = schema.run_changes, schema.runs
+        with self._read() as connection:
+            horizon = self._horizon(connection, log.c.sequence)
+            return list(
+                connection.execute(
+                    sa.select(log.c.sequence, table)
+                    .join(table, table.c.run_id == log.c.run_id)
+                    .where(log.c.sequence > sequence, log.c.sequence <= horizon)
+                    .order_by(log.c.sequence)
+                    .limit(limit)
+                )
+            )
+
+    def _horizon(self, connection: sa.Connection, column: sa.Column[int]) -> int:
+        """The highest number below which no transaction can still add one.
+
+        PostgreSQL hands out numbers before their transactions commit, in any order. Whoever writes
+        shares a lock, so taking it alone for a moment means that no number is on its way.
+        """
+        if not self._is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITERS)))
+        horizon = connection.scalar(sa.select(sa.func.max(column))) or 0
+        connection.rollback()
+        return horizon
+
+    def operations(self, destination: str | None = None) -> list[sa.Row[Any]]:
+        """Every operation as it stands, for tests and people; not for large ledgers."""
+        statement = sa.select(schema.operations).order_by(schema.operations.c.idempotency_key)
+        if destination is not None:
+            statement = statement.where(schema.operations.c.destination == destination)
+        with self._read() as connection:
+            return list(connection.execute(statement))
+
+
+_OPEN = (State.PLANNED, State.RESERVED)
+
+
+def _scope_text(scope: Scope) -> str:
+    return json.dumps({name: getattr(scope, name) for name in scope.__dataclass_fields__})
+
+
+def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), CHUNK):
+        yield keys[start : start + CHUNK]
+
+
+def _safe(url: str | sa.URL) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return "KAIROS_LEDGER_URL"
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_size=8, max_overflow=64, pool_pre_ping=True)
+    if not url.database:
+        raise OSError("a ledger in memory would forget what it sent")
+    path = Path(url.database)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=True)
+    engine = sa.create_engine(url, pool_size=8, max_overflow=64)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        # BEGIN is ours (below), not the driver's
+        connection.isolation_level = None
+        connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("pragma journal_mode = wal")
+        # a send must not be forgotten when the power fails, or it would be repeated
+        connection.execute("pragma synchronous = full")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        reads = connection.get_execution_options().get("kairos_reads")
+        connection.exec_driver_sql("begin" if reads else "begin immediate")
+
+    return engine

@@ -1,0 +1,177 @@
+"""Reading the plan: a snapshot that is streamed, and a preview that shows nobody's data."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+
+from reverse_etl.masking import mask, mask_payload
+from reverse_etl.model import Kind, Operation
+from warehouse.connection import connect, snapshot, sql_text
+from warehouse.errors import KairosError
+from warehouse.home import Home
+
+COLUMNS = (
+    "operation_id",
+    "idempotency_key",
+    "destination",
+    "kind",
+    "operation",
+    "object_key",
+    "user_key",
+    "decision_id",
+    "payload",
+    "payload_hash",
+    "scope",
+    "decided_at",
+    "planned_at",
+    "expires_at",
+    "sequence_number",
+    "is_retry",
+)
+BATCH = 2_000
+SAMPLE = 5
+
+
+@dataclass(frozen=True)
+class PlannedGroup:
+    """How many operations of one sort are planned."""
+
+    destination: str
+    kind: str
+    operation: str
+    object_key: str
+    operation_count: int
+    retry_count: int
+    expired_count: int
+
+
+@contextmanager
+def planned(
+    home: Home, destination: str, *, without: Sequence[str] = (), limit: int | None = None
+) -> Iterator[Iterator[Operation]]:
+    """Copy a destination's plan, then stream it in its order; the warehouse is free meanwhile.
+
+    `without` names audiences whose removals stay out.
+    """
+    held = ", ".join(sql_text(name) for name in without) or "null"
+    query = (
+        f"select {', '.join(COLUMNS)} from kairos.sync_plan "
+        f"where destination = {sql_text(destination)} "
+        f"and not (kind = 'audience' and operation = 'remove' "
+        f"and coalesce(object_key in ({held}), false)) "
+        "order by sequence_number, operation_id"
+        f"{'' if limit is None else f' limit {int(limit)}'}"
+    )
+    home.ensure()
+    with TemporaryDirectory(prefix="plan-", dir=home.root) as folder:
+        path = snapshot(home, query, Path(folder) / "plan.parquet")
+        with duckdb.connect() as connection:
+            connection.execute("set threads = 1")
+            yield _stream(connection, path)
+
+
+def _stream(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Operation]:
+    cursor = connection.execute(f"select * from read_parquet({sql_text(str(path))})")
+    while rows := cursor.fetchmany(BATCH):
+        for row in rows:
+            yield _operation(dict(zip(COLUMNS, row, strict=True)))
+
+
+def _operation(row: dict[str, Any]) -> Operation:
+    return Operation(
+        operation_id=row["operation_id"],
+        idempotency_key=row["idempotency_key"],
+        destination=row["destination"],
+        kind=Kind(row["kind"]),
+        operation=row["operation"],
+        object_key=row["object_key"],
+        user_key=row["user_key"],
+        decision_id=row["decision_id"],
+        payload_text=row["payload"] or "",
+        payload_hash=row["payload_hash"] or "",
+        scope_text=row["scope"],
+        decided_at=_utc(row["decided_at"]),
+        planned_at=_utc(row["planned_at"]) or datetime.fromtimestamp(0, UTC),
+        expires_at=_utc(row["expires_at"]),
+        sequence_number=row["sequence_number"],
+        is_retry=bool(row["is_retry"]),
+    )
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    return None if instant is None else instant.replace(tzinfo=UTC)
+
+
+def summary(home: Home, destination: str | None, at: datetime) -> list[PlannedGroup]:
+    """Count what is planned, by destination, kind, operation and object."""
+    with _plan(home) as connection:
+        rows = connection.execute(
+            """
+            select
+                destination, kind, operation, object_key,
+                count(*), count(*) filter (is_retry), count(*) filter (expires_at <= $at)
+            from kairos.sync_plan
+            where $destination is null or destination = $destination
+            group by destination, kind, operation, object_key
+            order by destination, kind, operation, object_key
+            """,
+            {"destination": destination, "at": at.replace(tzinfo=None)},
+        ).fetchall()
+    return [PlannedGroup(*row) for row in rows]
+
+
+def sample(home: Home, destination: str | None, count: int = SAMPLE) -> list[dict[str, Any]]:
+    """The first operations for each destination, with everything personal masked."""
+    with _plan(home) as connection:
+        rows = connection.execute(
+            f"""
+            with numbered as (
+                select
+                    {", ".join(COLUMNS)},
+                    row_number() over (
+                        partition by destination order by sequence_number, operation_id
+                    ) as place
+                from kairos.sync_plan
+                where $destination is null or destination = $destination
+            )
+
+            select {", ".join(COLUMNS)}
+            from numbered
+            where place <= {int(count)}
+            order by destination, place
+            """,
+            {"destination": destination},
+        ).fetchall()
+    operations = [_operation(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+    return [
+        {
+            "destination": operation.destination,
+            "kind": operation.kind,
+            "operation": operation.operation,
+            "object_key": operation.object_key,
+            "user_key": mask(operation.user_key),
+            "payload": mask_payload(operation.payload),
+            "expires_at": operation.expires_at,
+        }
+        for operation in operations
+    ]
+
+
+@contextmanager
+def _plan(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect(home, read_only=True) as connection:
+        try:
+            yield connection
+        except duckdb.CatalogException as error:
+            raise no_plan(home) from error
+
+
+def no_plan(home: Home) -> KairosError:
+    """The error of a warehouse in which no plan was built yet."""
+    return KairosError(f"{home.warehouse} holds no plan: run `kairos build` first")

@@ -1,0 +1,124 @@
+"""The plan goes out over real HTTP, and the ledger says what became of it."""
+
+from reverse_etl.ledger.store import Ledger
+from reverse_etl.replica import replicate
+from tests.reverse_etl.conftest import Line, later, moment, operation
+
+
+def test_memberships_arrive_and_a_second_run_sends_nothing(any_line: Line, sandbox) -> None:
+    any_line.plan([operation(n, destination="appcues") for n in range(2_500)])
+
+    first = any_line.sync("appcues")
+    second = any_line.sync("appcues")
+
+    assert first.counts == {"accepted": 2_500}
+    assert first.request_count == 3
+    assert len(sandbox.witness("appcues").members["people"]) == 2_500
+    assert (second.counts, second.request_count, second.done_before) == ({}, 0, 2_500)
+
+
+def test_every_kind_arrives_at_both_destinations(line: Line, sandbox) -> None:
+    for destination in ("webhook", "appcues"):
+        line.plan(
+            [
+                operation(1, destination=destination),
+                operation(2, destination=destination, verb="remove", user_key="user-9"),
+                operation(3, destination=destination, kind="profile", verb="update",
+                          object_key="profile", payload={"band": "high"}),
+                moment(4, destination=destination),
+            ]
+        )  # fmt: skip
+
+        report = line.sync(destination)
+
+        witness = sandbox.witness(destination)
+        assert report.counts == {"accepted": 4}, destination
+        assert witness.members == {"people": {"user-1"}}
+        assert witness.profiles["user-3"] == {"band": "high"}
+        assert sum(witness.events.values()) == {"webhook": 4, "appcues": 1}[destination]
+
+
+def test_a_bad_row_stands_alone_and_the_rest_is_taken(line: Line, sandbox) -> None:
+    sandbox.fault(kind="reject", destination="webhook", users=["user-37"], times=None)
+    line.plan([operation(n) for n in range(100)])
+
+    report = line.sync()
+
+    assert report.counts == {"accepted": 99, "rejected": 1}
+    assert line.states()[operation(37).idempotency_key] == "rejected"
+    assert report.needs_a_person
+
+
+def test_a_rejected_row_is_tried_again_when_it_is_planned_again(line: Line, sandbox) -> None:
+    sandbox.fault(kind="reject", destination="webhook", users=["user-1"], times=1)
+    line.plan([moment(1)])
+    assert line.sync().counts == {"rejected": 1}
+
+    assert line.sync().counts == {"accepted": 1}
+
+
+def test_what_has_expired_is_not_sent(line: Line, sandbox) -> None:
+    line.plan([moment(1, expires_at=later(seconds=0)), moment(2, expires_at=later(seconds=1))])
+
+    report = line.sync()
+
+    assert report.counts == {"accepted": 1, "expired": 1}
+    assert len(sandbox.requests("webhook")) == 1
+
+
+def test_a_destination_that_is_down_keeps_its_rows_for_the_next_run(line: Line, sandbox) -> None:
+    line.plan([operation(n) for n in range(300)])
+    up = line.env["KAIROS_WEBHOOK_BASE_URL"]
+    line.env["KAIROS_WEBHOOK_BASE_URL"] = "http://127.0.0.1:9"
+
+    down = line.sync()
+    line.env["KAIROS_WEBHOOK_BASE_URL"] = up
+    after = line.sync()
+
+    assert down.status == "incomplete"
+    assert "webhook is down" in str(down.problem)
+    assert down.counts == {"retryable": 300}
+    assert after.counts == {"accepted": 300}
+
+
+def test_wrong_credentials_stop_the_run_and_burn_no_row(line: Line, sandbox) -> None:
+    line.env["KAIROS_APPCUES_API_SECRET"] = "wrong"
+    line.plan([operation(n, destination="appcues", object_key=f"a{n}") for n in range(50)])
+
+    report = line.sync("appcues")
+
+    assert report.counts == {"retryable": 50}
+    assert report.request_count <= 4
+    assert "KAIROS_APPCUES_" in str(report.problem)
+
+
+def test_the_warehouse_learns_what_the_ledger_knows_once(line: Line) -> None:
+    line.plan([operation(n) for n in range(10)])
+    line.sync()
+
+    with Ledger.open(line.home.ledger_url) as ledger:
+        first = replicate(line.home, ledger, line.now)
+        second = replicate(line.home, ledger, line.now)
+
+    assert (first, second) == (30, 0)
+    assert line.query(
+        "select state, count(*) from raw.sync_operations group by state order by state"
+    ) == [("accepted", 10), ("in_flight", 10), ("planned", 10)]
+    assert line.query("select status, counts, request_count from raw.sync_runs") == [
+        ("done", '{"accepted": 10}', 1)
+    ]
+
+
+def test_caps_hold_in_plan_order_and_suppression_is_final(line: Line) -> None:
+    line.caps(("two_a_day", "all", "*", "rolling", 86_400, "user", 2, True))
+    line.plan([moment(n, user_key="ann", scope={}) for n in range(4)])
+
+    first = line.sync()
+    second = line.sync()
+
+    assert first.counts == {"accepted": 2, "suppressed": 2}
+    states = line.states()
+    assert [states[moment(n, user_key="ann").idempotency_key] for n in range(4)] == [
+        "accepted", "accepted", "suppressed", "suppressed",
+    ]  # fmt: skip
+    assert second.counts == {}
