@@ -13,6 +13,7 @@ from warehouse.errors import KairosError
 from warehouse.home import PROJECT, Home
 
 COMMANDS = {
+    "ingest": "Take files of events or users into the warehouse.",
     "build": "Build and test every model on what is in the warehouse.",
     "plan": "Show what would be sent, masked.",
     "sync": "Deliver what is planned.",

@@ -33,7 +33,7 @@ create table if not exists raw.events_snowplow (
     payload varchar, source_file varchar, source_line bigint, loaded_at timestamp
 );
 
--- what is no event at all: reason is not_json, not_an_object or too_large
+-- what is no event at all: reason is not_json, not_an_object, too_large or not_a_row
 create table if not exists raw.unreadable_lines (
     source varchar,
     source_file varchar,
@@ -71,7 +71,8 @@ create table if not exists raw.feedback (
     loaded_at timestamp
 );
 
--- which files were taken, by content: the same bytes under another name are not taken again
+-- which files were taken, by what they hold once unpacked: the same content under another name, or
+-- compressed, is not taken again. The hash of the file's own bytes spares it from being unpacked.
 create table if not exists raw.loads (
     content_sha256 varchar primary key,
     format varchar,
@@ -79,6 +80,7 @@ create table if not exists raw.loads (
     byte_count bigint,
     row_count bigint,
     unreadable_count bigint,
+    file_sha256 varchar,
     loaded_at timestamp
 );
 
