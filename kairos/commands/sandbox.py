@@ -34,6 +34,8 @@ def command(port: int, host: str, state_file: Path | None, as_json: bool) -> Non
     GET  /_sandbox/state     what is held           POST /_sandbox/limits  set or lift a limit
     POST /_sandbox/reset     forget everything      GET  /_sandbox         what there is
     """
+    # an orderly end for both ways of stopping, from before anybody can know that we are here
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sandbox = Sandbox(host, port, state_file)
     try:
         sandbox.start()
@@ -47,7 +49,6 @@ def command(port: int, host: str, state_file: Path | None, as_json: bool) -> Non
         for name, value in sandbox.environment().items():
             click.echo(f"{name}={value}")
     note(f"listening on {sandbox.url} for {', '.join(sandbox.names)}; Ctrl-C stops")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -1,10 +1,12 @@
 """What every stand-in shares: routes, refusals, limits, and the witness of what took effect."""
 
 import base64
+import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, ClassVar
@@ -19,6 +21,8 @@ from reverse_etl.sandbox.witness import Witness
 KEY_FIELDS = ("kairos_idempotency_key", "idempotency_key")
 """The attributes in which a message of ours carries its key, whatever else the vendor calls it."""
 
+EDIT_SECONDS = 0.003
+
 
 class Refusal(Exception):
     """The vendor refuses a request; each vendor says so in its own form."""
@@ -32,26 +36,35 @@ class Refusal(Exception):
         self.details = details
 
 
+Handler = Callable[..., Response]
+AudienceOf = Callable[[Request, Mapping[str, str]], str | None]
+"""Names the audience that a request edits, from its body and the arguments of its path."""
+
+
 @dataclass(frozen=True)
 class Route:
-    """A method, the form of a path, and the class whose limit it counts against."""
+    """A method, the form of a path, and the class whose limit it counts against.
+
+    With `alone`, two requests that edit the same audience at the same time are one too many.
+    """
 
     method: str
     template: str
     limit_class: str = "default"
+    alone: AudienceOf | None = None
 
 
-Handler = Callable[..., Response]
-
-
-def route(method: str, template: str, limit_class: str = "default") -> Callable[[Handler], Handler]:
+def route(
+    method: str, template: str, limit_class: str = "default", alone: AudienceOf | None = None
+) -> Callable[[Handler], Handler]:
     """Mark a method of a vendor as the answer to requests of this form.
 
     `{name}` in the template is one segment of the path and becomes an argument of the method.
     """
 
     def mark(handler: Handler) -> Handler:
-        handler.routes = [*getattr(handler, "routes", []), Route(method, template, limit_class)]  # type: ignore[attr-defined]
+        marked = Route(method, template, limit_class, alone)
+        handler.routes = [*getattr(handler, "routes", []), marked]  # type: ignore[attr-defined]
         return handler
 
     return mark
@@ -63,6 +76,8 @@ class Vendor:
     name: ClassVar[str]
     limits: ClassVar[Mapping[str, tuple[int, float]]] = {}
     """Requests and seconds per class of endpoint; a class that is not named has no limit."""
+    busy_status: ClassVar[int] = 409
+    """What a vendor answers when two requests edit one audience at the same time."""
 
     def __init__(self, faults: Faults):
         """Begin with nothing; `faults` says which rows are to be refused."""
@@ -74,6 +89,7 @@ class Vendor:
     def reset(self) -> None:
         """Forget everything, and go back to the documented limits."""
         self.witness = Witness()
+        self.busy: set[str] = set()
         self.limit = {name: Limit(*value) for name, value in self.limits.items()}
 
     # what a vendor defines
@@ -102,21 +118,42 @@ class Vendor:
 
     def handle(self, request: Request, path: str) -> Response:
         """Answer a request: find its route, check the limit, the credentials and the body."""
-        with self.lock:
-            headers: dict[str, str] = {}
-            try:
-                handler, arguments, limit_class = self._find(request.method, path)
-                limit = self.limit.get(limit_class)
+        headers: dict[str, str] = {}
+        try:
+            known, handler, arguments = self._find(request.method, path)
+            with self.lock:
+                limit = self.limit.get(known.limit_class)
                 if limit is not None:
                     if not limit.take(time.time()):
                         return self.too_many(limit, limit.resets_at - time.time())
                     headers = self.limit_headers(limit)
-                self.authorize(request)
+            self.authorize(request)
+            with self._alone(known, request, arguments), self.lock:
                 response = handler(request, **arguments)
-            except (Refusal, BadRequest) as error:
-                refusal = error if isinstance(error, Refusal) else Refusal(400, str(error))
-                response = self.refuse(refusal)
-            return Response(response.status, response.body, {**headers, **response.headers})
+        except (Refusal, BadRequest) as error:
+            refusal = error if isinstance(error, Refusal) else Refusal(400, str(error))
+            response = self.refuse(refusal)
+        return Response(response.status, response.body, {**headers, **response.headers})
+
+    @contextmanager
+    def _alone(
+        self, known: Route, request: Request, arguments: Mapping[str, str]
+    ) -> Iterator[None]:
+        audience = known.alone(request, arguments) if known.alone else None
+        if audience is None:
+            yield
+            return
+        with self.lock:
+            if audience in self.busy:
+                raise Refusal(self.busy_status, "another operation is running on it", "conflict")
+            self.busy.add(audience)
+        try:
+            # an edit takes a moment: without it, nobody would ever be caught in the middle
+            time.sleep(EDIT_SECONDS)
+            yield
+        finally:
+            with self.lock:
+                self.busy.discard(audience)
 
     def too_many(self, limit: Limit, seconds: float, form: str = "vendor") -> Response:
         """Answer 429, in the vendor's header form or in another."""
@@ -163,14 +200,14 @@ class Vendor:
         """Say whether a fault asks that the rows of this user be refused."""
         return self.faults.rejects(self.name, user)
 
-    def _find(self, method: str, path: str) -> tuple[Handler, dict[str, str], str]:
+    def _find(self, method: str, path: str) -> tuple[Route, Handler, dict[str, str]]:
         is_path_known = False
         for known, pattern, handler in self.routes:
             if (match := pattern.fullmatch(path)) is not None:
                 if known.method == method:
                     # after matching: an encoded slash is part of its segment
                     arguments = {name: unquote(text) for name, text in match.groupdict().items()}
-                    return handler, arguments, known.limit_class
+                    return known, handler, arguments
                 is_path_known = True
         if is_path_known:
             raise Refusal(405, f"{method} is not allowed here")
@@ -196,11 +233,13 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def document_of(request: Request, check: Check, code: str = "") -> Any:
+def document_of(
+    request: Request, check: Check, code: str = "", content_type: str = "application/json"
+) -> Any:
     """Parse a JSON body of a known shape; 400 where it is none, or another."""
-    content_type = request.headers.get("content-type", "")
-    if not content_type.startswith("application/json"):
-        raise Refusal(400, f"the content type is {content_type!r}, not application/json", code)
+    sent_type = request.headers.get("content-type", "")
+    if not sent_type.startswith(content_type):
+        raise Refusal(400, f"the content type is {sent_type!r}, not {content_type}", code)
     try:
         document = request.json()
     except ValueError:
@@ -208,6 +247,17 @@ def document_of(request: Request, check: Check, code: str = "") -> Any:
     if (fault := check(document)) is not None:
         raise Refusal(400, f"the body {fault}", code)
     return document
+
+
+def check_size(request: Request, largest_bytes: int, code: str = "", status: int = 413) -> None:
+    """Refuse a body of more bytes than the vendor takes, after decompression."""
+    if len(request.content) > largest_bytes:
+        raise Refusal(status, f"the body has more than {largest_bytes} bytes", code)
+
+
+def size_of(document: Any) -> int:
+    """Count the bytes of a part of a body, as compact JSON."""
+    return len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def key_of(attributes: Mapping[str, Any], *otherwise: Any) -> str:
