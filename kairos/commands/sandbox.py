@@ -43,13 +43,13 @@ def command(port: int, host: str, state_file: Path | None, as_json: bool) -> Non
         raise KairosError(
             f"cannot listen on {host}:{port}: {error}; choose another with --port"
         ) from error
-    if as_json:
-        emit_json({"url": sandbox.url, "environment": sandbox.environment()})
-    else:
-        for name, value in sandbox.environment().items():
-            click.echo(f"{name}={value}")
-    note(f"listening on {sandbox.url} for {', '.join(sandbox.names)}; Ctrl-C stops")
     try:
+        if as_json:
+            emit_json({"url": sandbox.url, "environment": sandbox.environment()})
+        else:
+            for name, value in sandbox.environment().items():
+                click.echo(f"{name}={value}")
+        note(f"listening on {sandbox.url} for {', '.join(sandbox.names)}; Ctrl-C stops")
         threading.Event().wait()
     except KeyboardInterrupt:
         note("stopping")
