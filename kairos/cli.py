@@ -14,6 +14,7 @@ from warehouse.home import PROJECT, Home
 
 COMMANDS = {
     "ingest": "Take files of events or users into the warehouse.",
+    "run": "Run the whole line once: landing folder, models, deliveries, outcomes.",
     "build": "Build and test every model on what is in the warehouse.",
     "plan": "Show what would be sent, masked.",
     "sync": "Deliver what is planned.",

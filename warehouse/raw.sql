@@ -84,6 +84,12 @@ create table if not exists raw.loads (
     loaded_at timestamp
 );
 
+-- how the files of the landing folder looked when they were taken, so that they need not be read
+-- again to know that
+create table if not exists raw.landing_files (
+    path varchar primary key, byte_count bigint, modified_ns bigint
+);
+
 -- the ledger's log of changes; the latest sequence of an operation is its state
 create table if not exists raw.sync_operations (
     sequence bigint,

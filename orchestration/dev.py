@@ -1,0 +1,27 @@
+"""`make dev`: Dagster's UI over the history that `kairos run` writes, on loopback."""
+
+import os
+import sys
+
+from dotenv import load_dotenv
+
+from orchestration.instance import dagster_home, release_pool
+from warehouse.home import PROJECT, Home
+
+PORT = "3000"
+
+
+def main() -> None:
+    """Become `dagster dev`, with its state below KAIROS_HOME; KAIROS_DEV_PORT moves it."""
+    load_dotenv(PROJECT / ".env", override=False)
+    home = Home.from_env(os.environ)
+    release_pool(home)
+    env = {**os.environ, "DAGSTER_HOME": str(dagster_home(home)), "KAIROS_HOME": str(home.root)}
+    where = ["--host", "127.0.0.1", "--port", env.get("KAIROS_DEV_PORT", PORT)]
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "orchestration.definitions", *where]
+    os.chdir(PROJECT)
+    os.execve(sys.executable, command, env)
+
+
+if __name__ == "__main__":
+    main()
