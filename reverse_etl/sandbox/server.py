@@ -1,8 +1,6 @@
 """The server of the sandbox: threads, sockets, and the faults that happen to them."""
 
 import contextlib
-import json
-import os
 import select
 import socket
 import socketserver
@@ -16,6 +14,7 @@ from reverse_etl.sandbox.control import PREFIX, Control
 from reverse_etl.sandbox.faults import Fault, Faults
 from reverse_etl.sandbox.journal import Entry, Journal
 from reverse_etl.sandbox.limits import Limit
+from reverse_etl.sandbox.memory import Memory
 from reverse_etl.sandbox.vendor import Vendor
 from reverse_etl.sandbox.vendors import VENDORS
 from reverse_etl.sandbox.wire import BadRequest, Request, Response, read_request
@@ -46,18 +45,18 @@ class Sandbox:
         self.faults = Faults()
         self.journal = Journal()
         self.control = Control(self)
-        self.state_file = state_file
         self.stopping = threading.Event()
         self.address = (host, port)
         self.server: _Server | None = None
         self._vendors: dict[str, Vendor] = {vendor.name: vendor(self.faults) for vendor in VENDORS}
+        self.memory = Memory(state_file, self._vendors) if state_file else None
 
     def start(self) -> Self:
         """Listen and serve, in threads of this process. OSError when the port is taken."""
-        if self.state_file is not None and self.state_file.exists():
-            self.load(json.loads(self.state_file.read_text()))
         self.stopping.clear()
         self.server = _Server(self.address, self)
+        if self.memory is not None:
+            self.memory.recall()
         self.address = self.server.server_address[:2]  # type: ignore[assignment]
         threading.Thread(
             target=self.server.serve_forever, args=(0.05,), name="sandbox", daemon=True
@@ -73,16 +72,9 @@ class Sandbox:
         self.server.server_close()
         self.server.end_connections()
         self.server = None
-        self.save()
-
-    def save(self) -> None:
-        """Write the state to the state file, whole or not at all."""
-        if self.state_file is None:
-            return
-        self.state_file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.state_file.with_suffix(".partial")
-        partial.write_text(json.dumps(self.dump()))
-        os.replace(partial, self.state_file)
+        if self.memory is not None:
+            self.memory.save()
+            self.memory.close()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -162,16 +154,8 @@ class Sandbox:
         for vendor in self._vendors.values():
             with vendor.lock:
                 vendor.reset()
-
-    def dump(self) -> dict[str, Any]:
-        """Give the state of every stand-in, as JSON can hold it."""
-        return {name: vendor.dump() for name, vendor in self._vendors.items()}
-
-    def load(self, document: dict[str, Any]) -> None:
-        """Take up the state that `dump` gave; stand-ins that it does not know begin empty."""
-        for name, state in document.items():
-            if name in self._vendors:
-                self._vendors[name].load(state)
+        if self.memory is not None and self.server is not None:
+            self.memory.save()
 
     def answer(self, connection: "_Connection", request: Request) -> bool:
         """Answer one request; False when the connection must end."""

@@ -84,6 +84,8 @@ class Vendor:
         self.faults = faults
         self.lock = threading.RLock()
         self.routes = _routes_of(self)
+        self.remember: Callable[[str, list[tuple[str, tuple[Any, ...]]]], None] = _forget
+        """Is told every change of the witness before its request is answered."""
         self.reset()
 
     def reset(self) -> None:
@@ -129,7 +131,12 @@ class Vendor:
                     headers = self.limit_headers(limit)
             self.authorize(request)
             with self._alone(known, request, arguments), self.lock:
-                response = handler(request, **arguments)
+                try:
+                    response = handler(request, **arguments)
+                finally:
+                    changes = self.witness.take_changes()
+                    if changes:
+                        self.remember(self.name, changes)
         except (Refusal, BadRequest) as error:
             refusal = error if isinstance(error, Refusal) else Refusal(400, str(error))
             response = self.refuse(refusal)
@@ -212,6 +219,10 @@ class Vendor:
         if is_path_known:
             raise Refusal(405, f"{method} is not allowed here")
         raise Refusal(404, f"there is no {path}")
+
+
+def _forget(name: str, changes: list[tuple[str, tuple[Any, ...]]]) -> None:
+    """Remember nothing."""
 
 
 def _routes_of(vendor: Vendor) -> list[tuple[Route, re.Pattern[str], Handler]]:

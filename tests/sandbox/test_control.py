@@ -89,7 +89,7 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         process.kill()
     assert json.loads(output)["environment"]["KAIROS_APPCUES_ACCOUNT_ID"] == ACCOUNT
     assert process.returncode == 0
-    assert "appcues" in json.loads(state.read_text())
+    assert "appcues" in json.loads(state.read_text())["vendors"]
 
 
 def test_a_taken_port_is_one_sentence(sandbox: Sandbox) -> None:

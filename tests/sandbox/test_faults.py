@@ -154,6 +154,19 @@ def test_a_fault_that_nobody_can_mean_is_refused(sandbox: Sandbox, fault: dict) 
     assert answer.status_code == 400
 
 
+def test_a_killed_sandbox_holds_what_it_acknowledged(tmp_path: Path) -> None:
+    sandbox = Sandbox(state_file=tmp_path / "sandbox.json").start()
+    url = f"{sandbox.base_url('appcues')}/v2/accounts/{ACCOUNT}/segments/s1/add_user_ids"
+    requests.post(url, json={"user_ids": ["a", "b"]}, auth=(KEY, SECRET), timeout=5)
+    with (tmp_path / "sandbox.1.log").open("a") as log:
+        log.write('["appcues", "add", ["s1", "torn')
+    # not stopped: whatever it would have saved, it does not
+    with Sandbox(state_file=tmp_path / "sandbox.json") as again:
+        assert again.state("appcues")["members"] == {"s1": ["a", "b"]}
+    sandbox.memory = None
+    sandbox.stop()
+
+
 def test_state_outlasts_a_restart(tmp_path: Path) -> None:
     for expected in (0, 1):
         with Sandbox(state_file=tmp_path / "sandbox.json") as sandbox:

@@ -203,7 +203,7 @@ class Amplitude(Vendor):
         if cohort is None:
             self.cohort_count += 1
             cohort = f"cohort{self.cohort_count}"
-        self.witness.members[cohort] = set(document["ids"])
+        self.witness.replace(cohort, document["ids"])
         return Response(200, {"cohortId": cohort})
 
     @route("POST", "/api/3/cohorts/membership", limit_class="cohorts", alone=_cohort_of)

@@ -148,7 +148,7 @@ class LaunchDarkly(Vendor):
         document = document_of(request, SEGMENT)
         if document["key"] in self.witness.members:
             raise Refusal(409, "a segment with this key exists")
-        self.witness.members[document["key"]] = set()
+        self.witness.replace(document["key"], [])
         if document.get("unbounded"):
             self.big_segments.add(document["key"])
         return Response(201, {**document, "version": 1})

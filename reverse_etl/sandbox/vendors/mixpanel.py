@@ -177,7 +177,7 @@ class Mixpanel(Vendor):
         key = key_of(properties, *identity)
         # the vendor's identity decides, our key is only what it is called in the state
         if identity in self.identities:
-            self.witness.deduplicated_count += 1
+            self.witness.repeat()
             return
         self.identities.add(identity)
         self.witness.record(key, name)
@@ -211,7 +211,7 @@ class Mixpanel(Vendor):
             self.witness.forget(user)
         self.witness.update(user, dict(row.get("$set", {})))
         self.witness.update(user, dict.fromkeys(row.get("$unset", [])))
-        profile = self.witness.profiles[user]
+        profile = dict(self.witness.profiles[user])
         for name, value in row.get("$set_once", {}).items():
             profile.setdefault(name, value)
         for name, value in row.get("$add", {}).items():
@@ -220,3 +220,4 @@ class Mixpanel(Vendor):
             profile[name] = sorted({*profile.get(name, []), *values})
         for name, value in row.get("$remove", {}).items():
             profile[name] = [item for item in profile.get(name, []) if item != value]
+        self.witness.update(user, profile)

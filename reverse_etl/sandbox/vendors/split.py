@@ -90,7 +90,7 @@ class Split(Vendor):
         if replaces not in ("true", "false"):
             raise Refusal(400, "replace is neither true nor false")
         if replaces == "true":
-            self.witness.members[segment] = set()
+            self.witness.replace(segment, [])
         for key in keys:
             self.witness.add(segment, key)
         return Response(200, {"count": len(keys)})
