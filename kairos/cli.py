@@ -19,6 +19,7 @@ COMMANDS = {
     "plan": "Show what would be sent, masked.",
     "sync": "Deliver what is planned.",
     "sandbox": "Serve stand-ins for the destinations, to deliver to without any account.",
+    "doctor": "Check the installation, and say what to do where something is amiss.",
 }
 """Name and one line of help of each command; `kairos/commands/<name>.py` holds its `command`."""
 

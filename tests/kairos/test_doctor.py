@@ -1,0 +1,102 @@
+import json
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from kairos import cli
+from kairos.doctor import installation
+from warehouse.connection import connect
+from warehouse.home import PROJECT, Home
+from warehouse.landing import ensure_raw
+
+WEBHOOK = {"KAIROS_WEBHOOK_URL": "http://127.0.0.1:9/", "KAIROS_WEBHOOK_SECRET": "s3cret"}
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home.from_env({"KAIROS_HOME": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def doctor(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "PROJECT", tmp_path)
+
+    def doctor(*args, **env):
+        result = CliRunner().invoke(
+            cli.main, ["doctor", "--json", *args], env={"KAIROS_HOME": str(home.root), **env}
+        )
+        found = {check["name"]: check for check in json.loads(result.stdout)}
+        return found, result.exit_code
+
+    return doctor
+
+
+def test_a_fresh_installation_works_and_says_where_to_begin(doctor):
+    found, status = doctor()
+    assert status == 0
+    assert found["python"]["status"] == found["home"]["status"] == "ok"
+    assert found["warehouse"]["status"] == "warn"
+    assert "run `kairos ingest PATH`" in found["warehouse"]["message"]
+    assert "kairos sandbox" in found["destinations"]["message"]
+
+
+def test_a_warehouse_with_every_raw_table_is_fine(doctor, home):
+    with connect(home) as connection:
+        ensure_raw(connection)
+    assert doctor()[0]["warehouse"]["status"] == "ok"
+
+
+def test_a_raw_table_of_another_version_fails(doctor, home):
+    with connect(home) as connection:
+        ensure_raw(connection)
+        connection.execute("alter table raw.loads drop column file_sha256")
+    found, status = doctor()
+    assert status == 1
+    assert "lacks loads.file_sha256" in found["warehouse"]["message"]
+
+
+def test_a_file_that_is_no_warehouse_fails_and_the_other_checks_still_run(doctor, home):
+    home.ensure()
+    home.warehouse.write_text("something else" * 1000)
+    found, status = doctor()
+    assert status == 1
+    assert found["warehouse"]["status"] == "fail"
+    assert found["ledger"]["status"] == "ok"
+
+
+def test_a_home_that_others_can_look_into_is_a_warning(doctor, home):
+    home.ensure().root.chmod(0o755)
+    assert f"chmod 700 {home.root}" in doctor()[0]["home"]["message"]
+
+
+def test_configured_destinations_are_named_and_secrets_are_not(doctor):
+    found, _ = doctor(**WEBHOOK)
+    assert found["webhook"]["message"].startswith("configured")
+    assert "set KAIROS_APPCUES_" in found["appcues"]["message"]
+    assert "destinations" not in found
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_a_destination_that_does_not_answer_fails(doctor):
+    found, status = doctor("webhook", **WEBHOOK, KAIROS_WEBHOOK_ALLOW_PRIVATE="true")
+    assert (list(found), status) == (["webhook"], 1)
+    assert "does not answer" in found["webhook"]["message"]
+
+
+@pytest.mark.parametrize("name", ["webhook", "nonesuch"])
+def test_a_destination_that_is_not_configured_or_does_not_exist_fails(doctor, name):
+    found, status = doctor(name)
+    assert (found[name]["status"], status) == ("fail", 1)
+
+
+def test_a_package_of_another_version_is_named_with_what_is_expected(tmp_path):
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[project]\ndependencies = ["duckdb==1.0.0", "click", "nonesuch"]\n')
+    check = installation.check_packages(tmp_path)
+    assert check.status == "fail"
+    assert f"duckdb is {duckdb.__version__}, not ==1.0.0; nonesuch is missing" in check.message
+
+
+def test_the_packages_of_this_installation_are_those_that_the_project_asks_for():
+    assert installation.check_packages(PROJECT).status == "ok"
