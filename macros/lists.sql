@@ -1,0 +1,49 @@
+{#- Lists in configuration are words parted by bars: `help|pause`. This makes one row of each word;
+    it stands in a select list, and a row without words vanishes. -#}
+{% macro each_word(words) -%}
+{{ return(adapter.dispatch("each_word")(words)) }}
+{%- endmacro %}
+
+{% macro default__each_word(words) -%}
+unnest(string_split(nullif({{ words }}, ''), '|'))
+{%- endmacro %}
+
+{% macro postgres__each_word(words) -%}
+unnest(string_to_array(nullif({{ words }}, ''), '|'))
+{%- endmacro %}
+
+{% macro spark__each_word(words) -%}
+explode(split(nullif({{ words }}, ''), '[|]'))
+{%- endmacro %}
+
+
+{#- The same words as the text of a JSON array. Words hold no quotes: a test on the seeds says so. -#}
+{% macro words_as_json(words) -%}
+coalesce('["' || replace(nullif({{ words }}, ''), '|', '","') || '"]', '[]')
+{%- endmacro %}
+
+
+{#- A JSON text inside json_object(), so that it nests instead of being quoted. -#}
+{% macro as_json(text) -%}
+{{ return(adapter.dispatch("as_json")(text)) }}
+{%- endmacro %}
+
+{% macro default__as_json(text) -%}
+cast({{ text }} as json)
+{%- endmacro %}
+
+{% macro postgres__as_json(text) -%}
+({{ text }})::jsonb
+{%- endmacro %}
+
+
+{#- One JSON array of many rows' JSON texts, in the given order. -#}
+{% macro json_array_of(value, order) -%}
+'[' || string_agg({{ value }}, ',' order by {{ order }}) || ']'
+{%- endmacro %}
+
+
+{#- The text of a JSON array of plain words as words parted by bars: the reverse of words_as_json(). -#}
+{% macro json_as_words(json) -%}
+replace(replace(replace(replace(replace({{ json }}, '[', ''), ']', ''), '", "', '|'), '","', '|'), '"', '')
+{%- endmacro %}

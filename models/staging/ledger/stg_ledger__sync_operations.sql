@@ -1,0 +1,48 @@
+with
+
+changes as (
+
+    select * from {{ source('raw', 'sync_operations') }}
+    where loaded_at <= {{ as_of() }}
+
+),
+
+-- the ledger replicates every change; the last one says how the operation stands
+numbered as (
+
+    select
+        *,
+        row_number() over (
+            partition by operation_id order by sequence desc, loaded_at desc
+        ) as recency
+
+    from changes
+
+)
+
+select
+    operation_id,
+    idempotency_key,
+    run_id,
+    destination,
+    kind,
+    operation,
+    object_key,
+    user_key,
+    decision_id,
+    payload_hash,
+    state,
+    attempt_count,
+    scope,
+    counts_toward_caps,
+    http_status,
+    error_code,
+    error_message,
+    sequence as ledger_sequence,
+    planned_at,
+    sent_at,
+    acknowledged_at,
+    expires_at
+
+from numbered
+where recency = 1

@@ -1,0 +1,61 @@
+{{ config(materialized="view") }}
+
+with
+
+caps as (
+
+    select * from {{ ref('fatigue_caps') }}
+    -- no maximum is no cap; a maximum of nought blocks everything
+    where is_enabled and maximum is not null
+
+),
+
+triggers as (
+
+    select * from {{ ref('trigger_settings') }}
+
+)
+
+-- a cooldown is a limit of one message of its trigger, in a rolling window
+select
+    'cooldown' as limit_kind,
+    'cooldown' as limit_name,
+    'trigger' as scope,
+    trigger_name as scope_value,
+    'rolling' as window_kind,
+    cooldown_seconds as window_seconds,
+    'user' as time_zone,
+    1 as maximum
+
+from triggers
+where cooldown_seconds > 0
+
+union all
+
+-- without a time after which somebody is eligible again, once is once for ever
+select
+    'cooldown' as limit_kind,
+    're_eligibility' as limit_name,
+    'trigger' as scope,
+    trigger_name as scope_value,
+    case when re_eligible_after_seconds is null then 'lifetime' else 'rolling' end as window_kind,
+    re_eligible_after_seconds as window_seconds,
+    'user' as time_zone,
+    1 as maximum
+
+from triggers
+where coalesce(re_eligible_after_seconds, 1) > 0
+
+union all
+
+select
+    'cap' as limit_kind,
+    cap_name as limit_name,
+    scope,
+    scope_value,
+    window_kind,
+    window_seconds,
+    time_zone,
+    maximum
+
+from caps
