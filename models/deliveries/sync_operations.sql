@@ -1,0 +1,23 @@
+select
+    operation_id,
+    idempotency_key,
+    run_id,
+    destination,
+    kind,
+    operation,
+    object_key,
+    user_key,
+    decision_id,
+    payload_hash,
+    state,
+    attempt_count,
+    planned_at,
+    sent_at,
+    acknowledged_at,
+    expires_at,
+    http_status,
+    error_code,
+    error_message,
+    ledger_sequence
+
+from {{ ref('stg_ledger__sync_operations') }}

@@ -1,0 +1,39 @@
+with
+
+acknowledged as (
+
+    select * from {{ ref('stg_ledger__sync_operations') }}
+    where {{ is_acknowledged('state') }}
+
+),
+
+numbered as (
+
+    select
+        *,
+        row_number() over (
+            partition by destination, kind, object_key, user_key
+            order by acknowledged_at desc nulls last, ledger_sequence desc, operation_id asc
+        ) as recency,
+        count(*) over (partition by destination, kind, object_key, user_key)
+            as acknowledged_count
+
+    from acknowledged
+
+)
+
+select
+    destination,
+    kind,
+    object_key,
+    user_key,
+    operation_id,
+    operation,
+    payload_hash,
+    acknowledged_at,
+    ledger_sequence,
+    acknowledged_count,
+    operation != 'remove' as is_present
+
+from numbered
+where recency = 1
