@@ -13,6 +13,7 @@ from warehouse.errors import KairosError
 from warehouse.home import PROJECT, Home
 
 COMMANDS = {
+    "demo": "Run the whole line on two weeks of made-up events, and reconcile every row.",
     "ingest": "Take files of events or users into the warehouse.",
     "run": "Run the whole line once: landing folder, models, deliveries, outcomes.",
     "build": "Build and test every model on what is in the warehouse.",

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -46,20 +45,10 @@ class Translator(DagsterDbtTranslator):
         return spec.replace_attributes(deps=[*spec.deps, RECORDED])
 
 
-@dataclass(frozen=True)
-class Project:
-    """The dbt project, parsed once for everybody who reads it."""
-
-    manifest: Mapping[str, Any]
-    """As plain data, for Dagster."""
-    parsed: Any
-    """As dbt's own object, which spares dbt from parsing again."""
-
-
-def prepare(home: Home) -> Project:
-    """Parse the dbt project."""
-    manifest = parse(home)
-    return Project(json.loads((parsed(home) / "manifest.json").read_text()), manifest)
+def prepared_manifest(home: Home) -> Mapping[str, Any]:
+    """Parse the dbt project and return its manifest as plain data."""
+    parse(home)
+    return json.loads((parsed(home) / "manifest.json").read_text())
 
 
 def source_keys(manifest: Mapping[str, Any], prefix: str) -> list[dg.AssetKey]:
@@ -71,12 +60,12 @@ def source_keys(manifest: Mapping[str, Any], prefix: str) -> list[dg.AssetKey]:
     ]
 
 
-def model_assets(project: Project) -> list[dg.AssetsDefinition]:
+def model_assets(manifest: Mapping[str, Any]) -> list[dg.AssetsDefinition]:
     """Return the models in two steps: up to the plan, and what is made of the deliveries."""
 
     @dbt_assets(
         name="models",
-        manifest=project.manifest,
+        manifest=manifest,
         dagster_dbt_translator=Translator(),
         exclude=OUTCOMES,
         pool=POOL,
@@ -86,11 +75,11 @@ def model_assets(project: Project) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Event]:
         # a test that also reads outcomes waits for them
         everything = ["--exclude", OUTCOMES, "--indirect-selection", "cautious"]
-        yield from build(context, surroundings, project, everything)
+        yield from build(context, surroundings, everything)
 
     @dbt_assets(
         name="outcomes",
-        manifest=project.manifest,
+        manifest=manifest,
         dagster_dbt_translator=Translator(),
         select=OUTCOMES,
         pool=POOL,
@@ -98,7 +87,7 @@ def model_assets(project: Project) -> list[dg.AssetsDefinition]:
     def outcomes(
         context: dg.AssetExecutionContext, surroundings: dg.ResourceParam[Surroundings]
     ) -> Iterator[Event]:
-        yield from build(context, surroundings, project, after_the_syncs(project.manifest))
+        yield from build(context, surroundings, after_the_syncs(manifest))
 
     return [models, outcomes]
 
@@ -106,7 +95,6 @@ def model_assets(project: Project) -> list[dg.AssetsDefinition]:
 def build(
     context: dg.AssetExecutionContext,
     surroundings: Surroundings,
-    project: Project,
     everything: Sequence[str],
 ) -> Iterator[Event]:
     """Build and test what is selected, in this process, and say of each node what became of it.
@@ -119,7 +107,7 @@ def build(
     arguments += _some(context) or everything
     with surroundings.step(step):
         try:
-            done = _run(surroundings, project, arguments, as_of(context))
+            done = _run(surroundings, arguments, as_of(context))
         except TransformationFailed as error:
             yield from _events(context, error.transformation.nodes)
             raise
@@ -128,19 +116,13 @@ def build(
 
 
 def _run(
-    surroundings: Surroundings, project: Project, arguments: Sequence[str], now: datetime | None
+    surroundings: Surroundings, arguments: Sequence[str], now: datetime | None
 ) -> Transformation:
     home = surroundings.home
     with writer(home, lock_timeout(surroundings.env)):
         with connect(home) as connection:
             ensure_raw(connection)
-        return dbt(
-            home,
-            arguments,
-            as_of=now,
-            on_node=surroundings.listener.progressed,
-            manifest=project.parsed,
-        )
+        return dbt(home, arguments, as_of=now, on_node=surroundings.listener.progressed)
 
 
 def after_the_syncs(manifest: Mapping[str, Any]) -> list[str]:

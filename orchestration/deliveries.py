@@ -90,13 +90,7 @@ def _deliver(
     context: dg.AssetExecutionContext, surroundings: Surroundings, name: str
 ) -> SyncReport | NotConfigured | Exception:
     try:
-        return sync(
-            surroundings.home,
-            name,
-            surroundings.env,
-            clock(as_of(context)),
-            options=surroundings.options,
-        )
+        return sync(surroundings.home, name, surroundings.env, clock(as_of(context)))
     except NotConfigured as missing:
         return missing
     except Exception as error:

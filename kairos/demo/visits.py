@@ -69,7 +69,9 @@ class Visit:
         return self.read
 
     def type_password(self) -> None:
-        """Type something into the login form."""
+        """Point at the login form and type something into it."""
+        self.browser.linger(0.5, 2)
+        self.browser.move_pointer()
         for _ in range(2):
             self.browser.linger(1, 4)
             self.browser.send("key_press")
