@@ -1,22 +1,95 @@
+{{ config(materialized='incremental', incremental_strategy='replace_actors') }}
+
 with
 
-events as (
+changed_actors as (
 
-    select * from {{ ref('int_events_checked') }}
-    where rejection_reason is null
+    select
+        actor_id,
+        min(event_at) as changed_from
+
+    from {{ ref('int_events_checked') }}
+    where
+        anonymous_id is not null
+        and event_at is not null
+        {% if is_incremental() %}
+            and revision > {{ last_mark().revision }}
+        {% endif %}
+    group by actor_id
+
+),
+
+-- what was known of an actor before anything changed stands
+earlier as (
+
+    {% if is_incremental() %}
+        select
+            earlier_state.actor_id,
+            earlier_state.user_key,
+            earlier_state.known_from
+
+        from {{ this }} as earlier_state
+        inner join changed_actors
+            on
+                earlier_state.actor_id = changed_actors.actor_id
+                and earlier_state.known_from < changed_actors.changed_from
+    {% else %}
+        select
+            actor_id,
+            '' as user_key,
+            changed_from as known_from
+
+        from changed_actors
+        where false
+    {% endif %}
 
 ),
 
 sightings as (
 
     select
-        actor_id,
-        user_id,
-        event_at,
-        lag(user_id) over (partition by actor_id order by event_at, event_id) as previous_user_id
+        events.actor_id,
+        events.user_id as user_key,
+        events.event_at as sighted_at,
+        events.event_id
 
-    from events
-    where user_id is not null and anonymous_id is not null
+    from {{ ref('int_events_checked') }} as events
+    inner join changed_actors
+        on
+            events.actor_id = changed_actors.actor_id
+            and events.event_at >= changed_actors.changed_from
+    where
+        events.rejection_reason is null
+        and events.user_id is not null
+        and events.anonymous_id is not null
+        {% if is_incremental() %}
+            and events.event_at >= {{ first_instant(
+                "(select event_at from " ~ ref('int_events_checked')
+                ~ " where revision > " ~ last_mark().revision ~ ")", 'event_at'
+            ) }}
+        {% endif %}
+
+    union all
+
+    select
+        actor_id,
+        user_key,
+        known_from as sighted_at,
+        '' as event_id
+
+    from earlier
+
+),
+
+compared as (
+
+    select
+        *,
+        lag(user_key) over (
+            partition by actor_id order by sighted_at, event_id
+        ) as previous_user_key
+
+    from sightings
 
 ),
 
@@ -25,18 +98,46 @@ changes as (
 
     select
         actor_id,
-        user_id,
-        event_at as known_from
+        user_key,
+        sighted_at as known_from,
+        event_id
 
-    from sightings
-    where previous_user_id is null or previous_user_id != user_id
+    from compared
+    where previous_user_key is null or previous_user_key != user_key
+
+),
+
+intervals as (
+
+    select
+        actor_id,
+        user_key,
+        known_from,
+        lead(known_from) over (
+            partition by actor_id order by known_from, event_id
+        ) as known_until
+
+    from changes
 
 )
 
 select
-    actor_id,
-    user_id as user_key,
-    known_from,
-    lead(known_from) over (partition by actor_id order by known_from, user_id) as known_until
+    intervals.actor_id,
+    intervals.user_key,
+    intervals.known_from,
+    intervals.known_until,
+    {% if is_incremental() %}
+        coalesce(unchanged.revision, {{ latest_revision() }}) as revision
 
-from changes
+from intervals
+left join {{ this }} as unchanged
+    on
+        intervals.actor_id = unchanged.actor_id
+        and intervals.user_key = unchanged.user_key
+        and intervals.known_from = unchanged.known_from
+        and intervals.known_until is not distinct from unchanged.known_until
+    {% else %}
+        {{ latest_revision() }} as revision
+
+from intervals
+    {% endif %}

@@ -1,142 +1,160 @@
+{{ config(materialized='incremental', incremental_strategy='replace_deliveries') }}
+
 -- the verdict over every delivered event: rejection_reason is null for those that are accepted
 with
 
-events as (
+changed_batches as (
 
-    select * from {{ ref('int_events_named') }}
+    select * from {{ ref('int_changed_batches') }}
 
 ),
 
-required_properties as (
+catalog as (
 
     select
         event_name,
-        property_name,
-        data_type
+        {{ required_properties('property_name', 'data_type') }} as required_properties
 
     from {{ ref('event_properties') }}
     where is_required
+    group by event_name
 
 ),
 
-fingerprinted as (
+new_deliveries as (
 
     select
-        *,
-        coalesce(anonymous_id, user_id) as actor_id,
-        {{ hash_id([
-            'user_id', 'anonymous_id', 'source_event_name', 'event_at_text',
-            'page_url', 'device_type', 'user_agent', 'properties', 'source',
-        ]) }} as payload_hash
+        named.*,
+        date_trunc('minute', named.loaded_at) as batch_at,
+        {{ hash_key('named.event_id') }} as event_key
 
-    from events
+    from {{ ref('int_events_named') }} as named
+    {% if is_incremental() %}
+        inner join changed_batches
+            on
+                named.landing = changed_batches.landing
+                and date_trunc('minute', named.loaded_at) = changed_batches.batch_at
+        where named.loaded_at >= {{ first_instant(ref('int_changed_batches'), 'batch_at') }}
+    {% endif %}
 
 ),
 
-checked as (
+-- a new delivery is compared with every earlier one of the same event
+deliveries as (
 
-    select
-        *,
-        case
-            when event_id is null then 'missing_event_id'
-            when source_event_name is null then 'missing_event_name'
-            when event_at_text is null then 'missing_event_at'
-            when event_at is null then 'unreadable_event_at'
-            when event_at > {{ add_seconds('loaded_at', var('future_tolerance_seconds')) }}
-                then 'event_at_in_future'
-            when actor_id is null then 'missing_identity'
-            when not {{ is_json_object('properties') }} then 'unreadable_properties'
-        end as format_reason
-
-    from fingerprinted
-
-),
-
--- the first property, by name, that the tracking plan demands and the event lacks
-property_violations as (
-
-    select
-        checked.event_id,
-        checked.payload_hash,
-        min(required_properties.property_name) as property_name
-
-    from checked
-    inner join required_properties on checked.event_name = required_properties.event_name
-    where
-        checked.format_reason is null
-        and case required_properties.data_type
-            when 'number'
-                then {{ try_number(json_field('checked.properties', 'property_name')) }} is null
-            when 'boolean'
-                then coalesce(
-                    {{ json_field('checked.properties', 'property_name') }}
-                    not in ('true', 'false'), true
-                )
-            else nullif({{ json_field('checked.properties', 'property_name') }}, '') is null
-        end
-    group by checked.event_id, checked.payload_hash
+    select {{ delivery_columns() }} from new_deliveries
+    {% if is_incremental() %}
+        union all
+        select {{ delivery_columns() }} from {{ this }}
+        where
+            event_key in (select new_deliveries.event_key from new_deliveries)
+            and (landing, batch_at) not in (
+                select (changed_batches.landing, changed_batches.batch_at) from changed_batches
+            )
+    {% endif %}
 
 ),
 
 judged as (
 
     select
-        checked.*,
-        coalesce(
-            checked.format_reason,
-            'missing_property:' || property_violations.property_name
-        ) as own_reason
+        deliveries.*,
+        coalesce(deliveries.anonymous_id, deliveries.user_id) as actor_id,
+        case
+            when deliveries.event_id is null then 'missing_event_id'
+            when deliveries.source_event_name is null then 'missing_event_name'
+            when deliveries.event_at_text is null then 'missing_event_at'
+            when deliveries.event_at is null then 'unreadable_event_at'
+            when
+                deliveries.event_at
+                > {{ add_seconds('deliveries.loaded_at', var('future_tolerance_seconds')) }}
+                then 'event_at_in_future'
+            when deliveries.anonymous_id is null and deliveries.user_id is null
+                then 'missing_identity'
+            when not {{ is_json_object('deliveries.properties') }} then 'unreadable_properties'
+            else 'missing_property:'
+                || {{ first_missing_property('deliveries.properties', 'catalog.required_properties') }}
+        end as own_reason
 
-    from checked
-    left join property_violations
-        on
-            checked.event_id = property_violations.event_id
-            and checked.payload_hash = property_violations.payload_hash
+    from deliveries
+    left join catalog on deliveries.event_name = catalog.event_name
+
+),
+
+repeated_events as (
+
+    select event_key
+    from judged
+    where own_reason is null
+    group by event_key
+    having count(*) > 1
 
 ),
 
 -- of valid deliveries of one event the first to arrive is kept
-ranked as (
+repeats_ranked as (
 
     select
         *,
-        row_number() over same_event as arrival_rank,
-        first_value(payload_hash) over same_event as kept_payload_hash
+        {{ hash_id([
+            'user_id', 'anonymous_id', 'source_event_name', 'event_at_text',
+            'page_url', 'device_type', 'user_agent', 'properties', 'source',
+        ]) }} as payload_hash
 
     from judged
+    where own_reason is null and event_key in (select event_key from repeated_events)
+
+),
+
+repeats_judged as (
+
+    select
+        *,
+        case
+            when row_number() over same_event = 1 then null
+            when payload_hash = first_value(payload_hash) over same_event then 'duplicate'
+            else 'duplicate_with_other_payload'
+        end as repeat_reason
+
+    from repeats_ranked
     window same_event as (
-        partition by event_id, own_reason is null
-        order by loaded_at, payload_hash, source_file, source_line
+        partition by event_id order by loaded_at, payload_hash, source_file, source_line
     )
+
+),
+
+verdicts as (
+
+    select
+        {{ delivery_columns() }},
+        actor_id,
+        own_reason as rejection_reason
+
+    from judged
+    where
+        own_reason is not null
+        or event_key not in (select event_key from repeated_events)
+
+    union all
+
+    select
+        {{ delivery_columns() }},
+        actor_id,
+        repeat_reason as rejection_reason
+
+    from repeats_judged
 
 )
 
 select
-    event_id,
+    {{ delivery_columns() }},
     actor_id,
-    user_id,
-    anonymous_id,
-    event_name,
-    source_event_name,
-    event_at,
-    event_at_text,
-    page_url,
-    device_type,
-    user_agent,
-    properties,
-    category,
-    is_in_catalog,
-    is_interaction,
-    is_milestone,
-    is_key_cta,
-    case
-        when own_reason is not null then own_reason
-        when arrival_rank > 1 and payload_hash = kept_payload_hash then 'duplicate'
-        when arrival_rank > 1 then 'duplicate_with_other_payload'
-    end as rejection_reason,
-    source,
-    source_file,
-    source_line,
-    loaded_at
+    rejection_reason,
+    '{{ plan_version() }}' as plan_version,
+    {% if is_incremental() %}
+        (select coalesce(max(state.revision), 0) + 1 from {{ this }} as state) as revision
+    {% else %}
+        cast(1 as bigint) as revision
+    {% endif %}
 
-from ranked
+from verdicts

@@ -1,6 +1,12 @@
 {{ config(materialized='view') }}
 
--- a further source is one more staging model and one more `union all`
-select * from {{ ref('stg_kairos__events') }}
+-- a further source is one more staging model and one more `union all`; `landing` is the raw table
+select
+    'events' as landing,
+    *
+from {{ ref('stg_kairos__events') }}
 union all
-select * from {{ ref('stg_segment__events') }}
+select
+    'events_segment' as landing,
+    *
+from {{ ref('stg_segment__events') }}

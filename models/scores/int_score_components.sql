@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='scored_at') }}
+
 -- what each session's score is made of, at every instant at which one of its signals became true
 with
 
@@ -8,12 +10,14 @@ instants as (
         detected_at as scored_at
 
     from {{ ref('signals') }}
+    where {{ session_changed('detected_at') }}
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
@@ -67,6 +71,10 @@ measured as (
         on
             latest.session_id = progress.session_id
             and latest.event_count = progress.event_count
+    -- what becomes true days later, a set-up left alone say, is no moment of the session any more
+    where
+        {{ elapsed_seconds('progress.event_at', 'latest.scored_at') }}
+        <= {{ var('longest_timer_seconds') }}
 
 ),
 

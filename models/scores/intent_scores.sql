@@ -1,8 +1,11 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='scored_at') }}
+
 with
 
 components as (
 
     select * from {{ ref('int_score_components') }}
+    where {{ session_changed('scored_at') }}
 
 ),
 

@@ -3,12 +3,7 @@ with
 
 events as (
 
-    select
-        actor_id,
-        event_at,
-        event_id
-
-    from {{ ref('events') }}
+    select * from {{ ref('int_island_events') }}
 
 ),
 

@@ -3,7 +3,7 @@ with recursive
 
 events as (
 
-    select * from {{ ref('events') }}
+    select * from {{ ref('int_island_events') }}
 
 ),
 
@@ -19,6 +19,7 @@ instants as (
     select
         events.actor_id,
         long_islands.started_at as island_started_at,
+        long_islands.ended_at as island_ended_at,
         events.event_at,
         min(events.event_id) as first_event_id
 
@@ -27,7 +28,8 @@ instants as (
         on
             long_islands.actor_id = events.actor_id
             and events.event_at between long_islands.started_at and long_islands.ended_at
-    group by events.actor_id, long_islands.started_at, events.event_at
+    group by
+        events.actor_id, long_islands.started_at, long_islands.ended_at, events.event_at
 
 ),
 
@@ -68,6 +70,8 @@ events_assigned as (
 
     select
         session_starts.actor_id,
+        session_starts.island_started_at,
+        session_starts.island_ended_at,
         session_starts.event_at as started_at,
         session_starts.first_event_id,
         instants.event_at
@@ -87,9 +91,11 @@ events_assigned as (
 
 select
     actor_id,
+    island_started_at,
+    island_ended_at,
     started_at,
     max(event_at) as ended_at,
     first_event_id
 
 from events_assigned
-group by actor_id, started_at, first_event_id
+group by actor_id, island_started_at, island_ended_at, started_at, first_event_id

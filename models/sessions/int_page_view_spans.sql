@@ -1,9 +1,12 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='viewed_at') }}
+
 -- from one page view of a session to the next: here belongs an event that names no page view
 with
 
 spans as (
 
     select * from {{ ref('int_session_spans') }}
+    where is_current and {{ session_changed('started_at') }}
 
 ),
 
@@ -18,8 +21,13 @@ page_views as (
             {{ hash_id(["'page_view'", 'event_id']) }}
         ) as page_view_id
 
-    from {{ ref('events') }}
-    where event_name = 'page_view'
+    from {{ ref('int_events_checked') }}
+    where
+        rejection_reason is null
+        and event_name = 'page_view'
+        {% if is_incremental() %}
+            and event_at >= {{ first_instant(ref('int_changed_sessions'), 'started_at') }}
+        {% endif %}
 
 )
 

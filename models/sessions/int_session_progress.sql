@@ -1,9 +1,12 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='event_at') }}
+
 -- what was known of a session at each of its events, and nothing that was learned later
 with
 
 session_events as (
 
     select * from {{ ref('session_events') }}
+    where {{ session_changed('event_at') }}
 
 ),
 

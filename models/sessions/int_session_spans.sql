@@ -1,3 +1,7 @@
+{{ config(materialized='incremental', incremental_strategy='replace_spans') }}
+
+-- from when to when each session lasted. A session that late data merged into another, or whose first
+-- event changed, stays here as a retired one, so that its old id can still be followed
 with
 
 islands as (
@@ -12,10 +16,18 @@ long_islands_split as (
 
 ),
 
-spans as (
+touched_islands as (
+
+    select * from {{ ref('int_touched_islands') }}
+
+),
+
+computed as (
 
     select
         actor_id,
+        started_at as island_started_at,
+        ended_at as island_ended_at,
         started_at,
         ended_at,
         first_event_id
@@ -27,19 +39,58 @@ spans as (
 
     select
         actor_id,
+        island_started_at,
+        island_ended_at,
         started_at,
         ended_at,
         first_event_id
 
     from long_islands_split
 
+),
+
+spans as (
+
+    select
+        -- named after its first event, not numbered: a late event must not rename those after it
+        {{ hash_id(['actor_id', 'first_event_id']) }} as session_id,
+        actor_id,
+        started_at,
+        ended_at,
+        island_started_at,
+        island_ended_at,
+        true as is_current,
+        {{ latest_revision() }} as revision
+
+    from computed
+
 )
 
-select
-    -- named after its first event, not numbered: a late event must not rename the sessions after it
-    {{ hash_id(['actor_id', 'first_event_id']) }} as session_id,
-    actor_id,
-    started_at,
-    ended_at
+select * from spans
 
-from spans
+{% if is_incremental() %}
+
+    union all
+
+    select
+        earlier.session_id,
+        earlier.actor_id,
+        earlier.started_at,
+        earlier.ended_at,
+        earlier.island_started_at,
+        earlier.island_ended_at,
+        false as is_current,
+        {{ latest_revision() }} as revision
+
+    from {{ this }} as earlier
+    {% if is_narrowed(this) %}
+        inner join touched_islands
+            on
+                earlier.actor_id = touched_islands.actor_id
+                and earlier.island_started_at = touched_islands.island_started_at
+    {% endif %}
+    where
+        earlier.is_current
+        and earlier.session_id not in (select spans.session_id from spans)
+
+{% endif %}

@@ -2,8 +2,7 @@ with
 
 user_agents as (
 
-    select distinct user_agent from {{ ref('events') }}
-    where user_agent is not null
+    select * from {{ ref('int_user_agents') }}
 
 ),
 

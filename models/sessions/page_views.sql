@@ -1,9 +1,11 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='viewed_at') }}
+
 with
 
 session_events as (
 
     select * from {{ ref('session_events') }}
-    where page_view_id is not null
+    where {{ session_changed('event_at') }} and page_view_id is not null
 
 ),
 

@@ -1,8 +1,11 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='bot_from_at') }}
+
 with
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 ),
 

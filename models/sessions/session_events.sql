@@ -1,20 +1,64 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='event_at') }}
+
 with
-
-events as (
-
-    select * from {{ ref('events') }}
-
-),
 
 session_spans as (
 
     select * from {{ ref('int_session_spans') }}
+    where is_current and {{ session_changed('started_at') }}
+
+),
+
+accepted_events as (
+
+    select * from {{ ref('int_events_checked') }}
+    where
+        rejection_reason is null
+        {% if is_incremental() %}
+            and event_at >= {{ first_instant(ref('int_changed_sessions'), 'started_at') }}
+        {% endif %}
+
+),
+
+identities as (
+
+    select * from {{ ref('identities') }}
 
 ),
 
 page_view_spans as (
 
     select * from {{ ref('int_page_view_spans') }}
+    where {{ session_changed('viewed_at') }}
+
+),
+
+events as (
+
+    select
+        accepted_events.*,
+        session_spans.session_id
+
+    from session_spans
+    inner join accepted_events
+        on
+            session_spans.actor_id = accepted_events.actor_id
+            and accepted_events.event_at between session_spans.started_at and session_spans.ended_at
+
+),
+
+identified as (
+
+    select
+        events.*,
+        coalesce(events.user_id, identities.user_key, events.actor_id) as user_key
+
+    from events
+    left join identities
+        on
+            events.actor_id = identities.actor_id
+            and events.event_at >= identities.known_from
+            and (events.event_at < identities.known_until or identities.known_until is null)
 
 ),
 
@@ -33,14 +77,14 @@ measured as (
         ) as viewport_height_px,
         {{ json_number('properties', 'doc_height') }} as doc_height_px
 
-    from events
+    from identified
 
 )
 
 select
     -- who
     measured.event_id,
-    session_spans.session_id,
+    measured.session_id,
     measured.actor_id,
     measured.user_key,
 
@@ -71,13 +115,9 @@ select
     measured.doc_height_px / nullif(measured.viewport_height_px, 0) as page_length_ratio
 
 from measured
-inner join session_spans
-    on
-        measured.actor_id = session_spans.actor_id
-        and measured.event_at between session_spans.started_at and session_spans.ended_at
 left join page_view_spans
     on
-        session_spans.session_id = page_view_spans.session_id
+        measured.session_id = page_view_spans.session_id
         and measured.event_at >= page_view_spans.viewed_at
         and (
             measured.event_at < page_view_spans.next_viewed_at

@@ -1,26 +1,32 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='ended_at') }}
+
 with
 
 session_events as (
 
     select * from {{ ref('session_events') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
 page_views as (
 
     select * from {{ ref('page_views') }}
+    where {{ session_changed('viewed_at') }}
 
 ),
 
 bot_evidence as (
 
     select * from {{ ref('session_bot_evidence') }}
+    where {{ session_changed('bot_from_at') }}
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='left_at') }}
+
 -- when each page view was left, and by which event: the page said so, or the next page came
 with
 
@@ -13,13 +15,14 @@ leave_events as (
         ) as leave_number
 
     from {{ ref('session_events') }}
-    where event_name = 'page_leave'
+    where {{ session_changed('event_at') }} and event_name = 'page_leave'
 
 ),
 
 page_view_spans as (
 
     select * from {{ ref('int_page_view_spans') }}
+    where {{ session_changed('viewed_at') }}
 
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='detected_at') }}
+
 -- the key call to action failed again and again
 with
 
@@ -8,7 +10,7 @@ cta_events as (
         {{ json_text('properties', 'cta_id') }} as cta_id
 
     from {{ ref('session_events') }}
-    where event_name in ('cta_impression', 'cta_click', 'cta_click_failed')
+    where {{ session_changed('event_at') }} and event_name in ('cta_impression', 'cta_click', 'cta_click_failed')
 
 ),
 

@@ -1,9 +1,12 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='detected_at') }}
+
 -- true some seconds after the last interaction on a visible page, even if no other event comes
 with
 
 silences as (
 
     select * from {{ ref('int_silences') }}
+    where {{ session_changed('began_at') }}
 
 ),
 
@@ -14,7 +17,7 @@ heartbeats as (
         event_at
 
     from {{ ref('session_events') }}
-    where category = 'heartbeat'
+    where {{ session_changed('event_at') }} and category = 'heartbeat'
 
 ),
 

@@ -1,21 +1,26 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='detected_at') }}
+
 -- a page was left before much of it was seen
 with
 
 page_exits as (
 
     select * from {{ ref('int_page_exits') }}
+    where {{ session_changed('left_at') }}
 
 ),
 
 session_events as (
 
     select * from {{ ref('session_events') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 ),
 

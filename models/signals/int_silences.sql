@@ -1,15 +1,19 @@
+{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='began_at') }}
+
 -- the silences after interactions: who fell silent, when, and what ended it, if anything did
 with
 
 session_events as (
 
     select * from {{ ref('session_events') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 ),
 

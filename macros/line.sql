@@ -1,0 +1,167 @@
+{#-
+The incremental half of the line, in one place.
+
+A run reads only what changed since the last run in which every model succeeded. That run left a mark: the
+highest revision of judged deliveries that it saw, its as_of, and the version of the configuration. A run
+that fails or is killed leaves no mark, so the next one does its work again; doing it twice changes nothing.
+-#}
+
+{%- macro line_marks() -%}
+{{ return(api.Relation.create(
+    database=target.database, schema=target.schema, identifier="line_marks", type="table"
+)) }}
+{%- endmacro -%}
+
+
+{#- Before the first model: make room for marks, forget them where everything is built anew, and refuse to
+    go back in time, because what was loaded since cannot be taken out of the tables again. -#}
+{%- macro start_line() -%}
+{%- if execute and flags.WHICH in ("run", "build") -%}
+    {%- do run_query("create schema if not exists " ~ target.schema) -%}
+    {%- do run_query(
+        "create table if not exists " ~ line_marks() ~ " ("
+        ~ "mark_number bigint, revision bigint, as_of timestamp, configuration_version "
+        ~ dbt.type_string() ~ ")"
+    ) -%}
+    {%- if flags.FULL_REFRESH -%}
+        {%- do run_query("delete from " ~ line_marks()) -%}
+    {%- else -%}
+        {%- set mark = last_mark() -%}
+        {%- if mark.is_later -%}
+            {%- do exceptions.raise_compiler_error(
+                "as_of " ~ as_of_text() ~ " lies before " ~ mark.as_of ~ ", the instant of the last run: "
+                ~ "the tables already hold what was loaded since. Give a later as_of, or build the past "
+                ~ "anew with --full-refresh."
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endif -%}
+{%- endmacro -%}
+
+
+{#- After the last model: leave a mark, if every model that works session by session succeeded. -#}
+{%- macro finish_line(results) -%}
+{%- if execute and flags.WHICH in ("run", "build") -%}
+    {%- set succeeded = results
+        | selectattr("status", "equalto", "success") | map(attribute="node.unique_id") | list -%}
+    {%- set missing = [] -%}
+    {%- for node in graph.nodes.values()
+        if node.resource_type == "model" and node.config.incremental_strategy in line_strategies()
+        and node.unique_id not in succeeded -%}
+        {%- do missing.append(node.name) -%}
+    {%- endfor -%}
+    {%- if not missing -%}
+        {%- do run_query(
+            "insert into " ~ line_marks() ~ " select "
+            ~ "(select coalesce(max(mark_number), 0) + 1 from " ~ line_marks() ~ "), "
+            ~ "(select coalesce(max(revision), 0) from " ~ earlier_state("int_events_checked") ~ "), "
+            ~ as_of() ~ ", '" ~ configuration_version() ~ "'"
+        ) -%}
+    {%- endif -%}
+{%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro line_strategies() -%}
+{{ return(["replace_deliveries", "replace_spans", "replace_actors", "replace_sessions"]) }}
+{%- endmacro -%}
+
+
+{#- What the last complete run left: its revision, its as_of as text (empty where there was none) and whether
+    that is later than this run's, and the version of the configuration. -#}
+{%- macro last_mark() -%}
+{%- set nothing = {
+    "revision": 0, "as_of": "", "is_later": false, "configuration_version": ""
+} -%}
+{%- if not execute -%}{{ return(nothing) }}{%- endif -%}
+{%- set found = run_query(
+    "select revision, cast(as_of as " ~ dbt.type_string() ~ "), as_of > " ~ as_of()
+    ~ ", configuration_version from " ~ line_marks() ~ " order by mark_number desc limit 1"
+) -%}
+{%- if found.rows | length == 0 -%}{{ return(nothing) }}{%- endif -%}
+{%- set row = found.rows[0] -%}
+{{ return({
+    "revision": row[0], "as_of": row[1], "is_later": row[2], "configuration_version": row[3]
+}) }}
+{%- endmacro -%}
+
+
+{#- A fingerprint of everything but events on which the tables depend: the seeds, the SQL of the models up
+    to the scores, and the variables. When it changes, all of history is worked through again. -#}
+{%- macro configuration_version(words=["events", "sessions", "signals", "scores", "staging"]) -%}
+{%- set parts = [] -%}
+{%- for node in graph.nodes.values() | sort(attribute="unique_id") -%}
+    {%- if node.resource_type == "seed"
+        or (node.resource_type == "model" and node.fqn[1] in words) -%}
+        {%- do parts.append(node.unique_id ~ node.checksum.checksum) -%}
+    {%- endif -%}
+{%- endfor -%}
+{%- for name in [
+    "session_gap_seconds", "session_limit_seconds", "attention_seconds", "bot_event_share",
+    "metronome_gap_count", "short_page_ratio", "burst_seconds", "future_tolerance_seconds",
+] -%}
+    {%- do parts.append(name ~ var(name)) -%}
+{%- endfor -%}
+{{ return(local_md5(parts | join("\n"))) }}
+{%- endmacro -%}
+
+
+{#- Whether a model may read less than everything: the state of an earlier run is there to build upon.
+    For the helper tables of one run, which are never incremental themselves. -#}
+{%- macro is_narrowed(state) -%}
+{{ return(
+    execute and not flags.FULL_REFRESH and load_relation(state) is not none
+    and last_mark().revision > 0
+) }}
+{%- endmacro -%}
+
+
+{#- The state that a later model of the line left behind in the last run. Not a ref: it is read as it was. -#}
+{%- macro earlier_state(name) -%}
+{{ return(api.Relation.create(
+    database=target.database, schema=target.schema, identifier=name, type="table"
+)) }}
+{%- endmacro -%}
+
+
+{#- In an incremental model: whether the row's session changed. `at` is any instant of the row that does
+    not lie before the start of its session; it lets the engine skip what is older than every change. -#}
+{%- macro session_changed(at, session_id="session_id") -%}
+{%- set changed_sessions = ref("int_changed_sessions") -%}
+{%- if is_incremental() -%}
+    {{ session_id }} in (select changed.session_id from {{ changed_sessions }} as changed)
+    and {{ at }} >= {{ first_instant(changed_sessions, "started_at") }}
+{%- else -%}
+    true
+{%- endif -%}
+{%- endmacro -%}
+
+
+{#- The earliest instant in a small table, as a literal, which the engine can compare with what it knows
+    of each block of a large one. An empty table gives the end of time. -#}
+{%- macro first_instant(relation, column) -%}
+{%- set found = run_query(
+    "select cast(min(" ~ column ~ ") as " ~ dbt.type_string() ~ ") from " ~ relation
+) -%}
+timestamp '{{ found.rows[0][0] or "9999-12-31 00:00:00" }}'
+{%- endmacro -%}
+
+
+{#- A fingerprint of what a delivery is judged by: the tracking plan and the SQL that reads it. -#}
+{%- macro plan_version() -%}
+{%- if not execute -%}{{ return("") }}{%- endif -%}
+{%- set parts = [var("future_tolerance_seconds")] -%}
+{%- for node in graph.nodes.values() | sort(attribute="unique_id") -%}
+    {%- if node.name in ["event_catalog", "event_aliases", "event_properties"]
+        or (node.resource_type == "model" and node.fqn[1] in ["events", "staging"]) -%}
+        {%- do parts.append(node.unique_id ~ node.checksum.checksum) -%}
+    {%- endif -%}
+{%- endfor -%}
+{{ return(local_md5(parts | join("\n"))) }}
+{%- endmacro -%}
+
+
+{#- The revision of the deliveries judged last. -#}
+{%- macro latest_revision() -%}
+(select coalesce(max(checked.revision), 0) from {{ ref("int_events_checked") }} as checked)
+{%- endmacro -%}

@@ -1,0 +1,48 @@
+{#-
+How an incremental model replaces what changed. `temp_relation` holds the rows that this run computed; the
+rows that they replace are deleted first, in the same transaction.
+-#}
+
+{#- Judged deliveries: whole batches, and every other delivery of the same events. -#}
+{% macro get_incremental_replace_deliveries_sql(arg_dict) %}
+    delete from {{ arg_dict["target_relation"] }}
+    where
+        event_key in (select replaced.event_key from {{ arg_dict["temp_relation"] }} as replaced)
+        or (landing, batch_at) in (
+            select (batches.landing, batches.batch_at)
+            from {{ ref("int_changed_batches") }} as batches
+        );
+    {{ insert_computed(arg_dict) }}
+{% endmacro %}
+
+
+{#- Session spans: by their id; one that is gone comes in the new rows as retired. -#}
+{% macro get_incremental_replace_spans_sql(arg_dict) %}
+    delete from {{ arg_dict["target_relation"] }}
+    where session_id in (select replaced.session_id from {{ arg_dict["temp_relation"] }} as replaced);
+    {{ insert_computed(arg_dict) }}
+{% endmacro %}
+
+
+{#- Identities: all rows of the actors of changed sessions. -#}
+{% macro get_incremental_replace_actors_sql(arg_dict) %}
+    delete from {{ arg_dict["target_relation"] }}
+    where actor_id in (select replaced.actor_id from {{ arg_dict["temp_relation"] }} as replaced);
+    {{ insert_computed(arg_dict) }}
+{% endmacro %}
+
+
+{#- Whatever is computed session by session: all rows of changed sessions. The model's `instant` is a
+    column that never lies before the start of the session. -#}
+{% macro get_incremental_replace_sessions_sql(arg_dict) %}
+    delete from {{ arg_dict["target_relation"] }}
+    where {{ session_changed(config.require("instant")) }};
+    {{ insert_computed(arg_dict) }}
+{% endmacro %}
+
+
+{% macro insert_computed(arg_dict) %}
+    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") %}
+    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict["temp_relation"] }};
+{% endmacro %}

@@ -1,0 +1,58 @@
+{% set judged_deliveries = earlier_state('int_events_checked') %}
+
+-- a batch is what one landing table took in within one minute. One whose count differs from what was
+-- judged, or that was judged by another tracking plan, is judged again; at first that is every batch
+with
+
+delivered as (
+
+    select
+        landing,
+        date_trunc('minute', loaded_at) as batch_at,
+        count(*) as delivery_count
+
+    from {{ ref('int_events_unioned') }}
+    group by landing, date_trunc('minute', loaded_at)
+
+),
+
+judged as (
+
+    {% if is_narrowed(judged_deliveries) %}
+        select
+            landing,
+            batch_at,
+            count(*) as delivery_count,
+            min(plan_version) as oldest_plan_version,
+            max(plan_version) as newest_plan_version
+
+        from {{ judged_deliveries }}
+        group by landing, batch_at
+    {% else %}
+        select
+            landing,
+            batch_at,
+            0 as delivery_count,
+            '' as oldest_plan_version,
+            '' as newest_plan_version
+
+        from delivered
+        where false
+    {% endif %}
+
+)
+
+select
+    delivered.landing,
+    delivered.batch_at
+
+from delivered
+left join judged
+    on
+        delivered.landing = judged.landing
+        and delivered.batch_at = judged.batch_at
+where
+    judged.delivery_count is null
+    or judged.delivery_count != delivered.delivery_count
+    or judged.oldest_plan_version != '{{ plan_version() }}'
+    or judged.newest_plan_version != '{{ plan_version() }}'

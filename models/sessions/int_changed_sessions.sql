@@ -1,0 +1,77 @@
+-- the sessions that this run works through again, by the ids they have and the ids they had: all of them
+-- at first and when the configuration changed, else those that something since the last run can affect
+with
+
+spans as (
+
+    select * from {{ ref('int_session_spans') }}
+
+),
+
+identities as (
+
+    select * from {{ ref('identities') }}
+
+)
+
+{% set mark = last_mark() %}
+{% if is_narrowed(earlier_state('session_events'))
+    and mark.configuration_version == configuration_version() %}
+
+    -- its events changed
+    select
+        session_id,
+        actor_id,
+        started_at,
+        ended_at,
+        is_current
+
+    from spans
+    where revision > {{ mark.revision }}
+
+    union
+
+    -- who it was became known, or changed
+    select
+        spans.session_id,
+        spans.actor_id,
+        spans.started_at,
+        spans.ended_at,
+        spans.is_current
+
+    from spans
+    inner join identities
+        on
+            spans.actor_id = identities.actor_id
+            and spans.ended_at >= identities.known_from
+    where spans.is_current and identities.revision > {{ mark.revision }}
+
+    union
+
+    -- time went on: a silence in it may have become a signal
+    select
+        session_id,
+        actor_id,
+        started_at,
+        ended_at,
+        is_current
+
+    from spans
+    where
+        is_current
+        and timestamp '{{ mark.as_of }}' < {{ as_of() }}
+        and ended_at
+        >= {{ add_seconds("timestamp '" ~ mark.as_of ~ "'", -var('longest_timer_seconds')) }}
+
+{% else %}
+
+    select
+        session_id,
+        actor_id,
+        started_at,
+        ended_at,
+        is_current
+
+    from spans
+
+{% endif %}
