@@ -6,6 +6,12 @@ highest revision of judged deliveries that it saw, its as_of, and the version of
 that fails or is killed leaves no mark, so the next one does its work again; doing it twice changes nothing.
 -#}
 
+{#- Whether models are being built. When they are only compiled, to be linted say, no state is read. -#}
+{%- macro is_running() -%}
+{{ return(execute and flags.WHICH in ("run", "build")) }}
+{%- endmacro -%}
+
+
 {%- macro line_marks() -%}
 {{ return(api.Relation.create(
     database=target.database, schema=target.schema, identifier="line_marks", type="table"
@@ -16,7 +22,7 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {#- Before the first model: make room for marks, forget them where everything is built anew, and refuse to
     go back in time, because what was loaded since cannot be taken out of the tables again. -#}
 {%- macro start_line() -%}
-{%- if execute and flags.WHICH in ("run", "build") -%}
+{%- if is_running() -%}
     {%- do run_query("create schema if not exists " ~ target.schema) -%}
     {%- do run_query(
         "create table if not exists " ~ line_marks() ~ " ("
@@ -41,12 +47,13 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 
 {#- After the last model: leave a mark, if every model that works session by session succeeded. -#}
 {%- macro finish_line(results) -%}
-{%- if execute and flags.WHICH in ("run", "build") -%}
+{%- if is_running() -%}
     {%- set succeeded = results
         | selectattr("status", "equalto", "success") | map(attribute="node.unique_id") | list -%}
     {%- set missing = [] -%}
     {%- for node in graph.nodes.values()
-        if node.resource_type == "model" and node.config.incremental_strategy in line_strategies()
+        if node.resource_type == "model" and node.config.materialized == "incremental"
+        and node.config.incremental_strategy in line_strategies()
         and node.unique_id not in succeeded -%}
         {%- do missing.append(node.name) -%}
     {%- endfor -%}
@@ -73,7 +80,7 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- set nothing = {
     "revision": 0, "as_of": "", "is_later": false, "configuration_version": ""
 } -%}
-{%- if not execute -%}{{ return(nothing) }}{%- endif -%}
+{%- if not is_running() -%}{{ return(nothing) }}{%- endif -%}
 {%- set found = run_query(
     "select revision, cast(as_of as " ~ dbt.type_string() ~ "), as_of > " ~ as_of()
     ~ ", configuration_version from " ~ line_marks() ~ " order by mark_number desc limit 1"
@@ -140,6 +147,7 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {#- The earliest instant in a small table, as a literal, which the engine can compare with what it knows
     of each block of a large one. An empty table gives the end of time. -#}
 {%- macro first_instant(relation, column) -%}
+{%- if not is_running() -%}{{ return("timestamp '9999-12-31 00:00:00'") }}{%- endif -%}
 {%- set found = run_query(
     "select cast(min(" ~ column ~ ") as " ~ dbt.type_string() ~ ") from " ~ relation
 ) -%}

@@ -12,32 +12,30 @@ changed_actors as (
     where
         anonymous_id is not null
         and event_at is not null
-        {% if is_incremental() %}
-            and revision > {{ last_mark().revision }}
-        {% endif %}
+        and revision > {{ last_mark().revision if is_incremental() else 0 }}
     group by actor_id
 
 ),
 
--- what was known of an actor before anything changed stands
-earlier as (
+earlier_identities as (
 
     {% if is_incremental() %}
         select
-            earlier_state.actor_id,
-            earlier_state.user_key,
-            earlier_state.known_from
+            actor_id,
+            user_key,
+            known_from,
+            known_until,
+            revision
 
-        from {{ this }} as earlier_state
-        inner join changed_actors
-            on
-                earlier_state.actor_id = changed_actors.actor_id
-                and earlier_state.known_from < changed_actors.changed_from
+        from {{ this }}
+        where actor_id in (select changed_actors.actor_id from changed_actors)
     {% else %}
         select
             actor_id,
-            '' as user_key,
-            changed_from as known_from
+            actor_id as user_key,
+            changed_from as known_from,
+            changed_from as known_until,
+            cast(0 as bigint) as revision
 
         from changed_actors
         where false
@@ -71,13 +69,18 @@ sightings as (
 
     union all
 
+    -- what was known of an actor before anything changed stands
     select
-        actor_id,
-        user_key,
-        known_from as sighted_at,
+        earlier_identities.actor_id,
+        earlier_identities.user_key,
+        earlier_identities.known_from as sighted_at,
         '' as event_id
 
-    from earlier
+    from earlier_identities
+    inner join changed_actors
+        on
+            earlier_identities.actor_id = changed_actors.actor_id
+            and earlier_identities.known_from < changed_actors.changed_from
 
 ),
 
@@ -126,18 +129,12 @@ select
     intervals.user_key,
     intervals.known_from,
     intervals.known_until,
-    {% if is_incremental() %}
-        coalesce(unchanged.revision, {{ latest_revision() }}) as revision
+    coalesce(unchanged.revision, {{ latest_revision() }}) as revision
 
 from intervals
-left join {{ this }} as unchanged
+left join earlier_identities as unchanged
     on
         intervals.actor_id = unchanged.actor_id
         and intervals.user_key = unchanged.user_key
         and intervals.known_from = unchanged.known_from
         and intervals.known_until is not distinct from unchanged.known_until
-    {% else %}
-        {{ latest_revision() }} as revision
-
-from intervals
-    {% endif %}

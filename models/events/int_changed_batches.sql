@@ -1,7 +1,7 @@
 {% set judged_deliveries = earlier_state('int_events_checked') %}
 
--- a batch is what one landing table took in within one minute. One whose count differs from what was
--- judged, or that was judged by another tracking plan, is judged again; at first that is every batch
+-- a batch is what one landing table took in within one minute. It is judged again when its count is
+-- not what was judged, or when the tracking plan is another by now; at first that is every batch
 with
 
 delivered as (

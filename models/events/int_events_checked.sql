@@ -72,8 +72,9 @@ judged as (
             when deliveries.anonymous_id is null and deliveries.user_id is null
                 then 'missing_identity'
             when not {{ is_json_object('deliveries.properties') }} then 'unreadable_properties'
-            else 'missing_property:'
-                || {{ first_missing_property('deliveries.properties', 'catalog.required_properties') }}
+            else 'missing_property:' || {{
+                first_missing_property('deliveries.properties', 'catalog.required_properties')
+            }}
         end as own_reason
 
     from deliveries
@@ -102,7 +103,9 @@ repeats_ranked as (
         ]) }} as payload_hash
 
     from judged
-    where own_reason is null and event_key in (select event_key from repeated_events)
+    where
+        own_reason is null
+        and event_key in (select repeated_events.event_key from repeated_events)
 
 ),
 
@@ -133,7 +136,7 @@ verdicts as (
     from judged
     where
         own_reason is not null
-        or event_key not in (select event_key from repeated_events)
+        or event_key not in (select repeated_events.event_key from repeated_events)
 
     union all
 

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='scored_at') }}
+{{ config(materialized='incremental', instant='scored_at') }}
 
 -- what each session's score is made of, at every instant at which one of its signals became true
 with

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='scored_at') }}
+{{ config(materialized='incremental', instant='scored_at') }}
 
 with
 

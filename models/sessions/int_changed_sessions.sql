@@ -1,16 +1,11 @@
--- the sessions that this run works through again, by the ids they have and the ids they had: all of them
--- at first and when the configuration changed, else those that something since the last run can affect
+-- the sessions that this run works through again, by the ids they have and the ids they had: all
+-- at first and when the configuration changed, else those that something since the last run affects
+-- depends_on: {{ ref('identities') }}
 with
 
 spans as (
 
     select * from {{ ref('int_session_spans') }}
-
-),
-
-identities as (
-
-    select * from {{ ref('identities') }}
 
 )
 
@@ -40,7 +35,7 @@ identities as (
         spans.is_current
 
     from spans
-    inner join identities
+    inner join {{ ref('identities') }} as identities
         on
             spans.actor_id = identities.actor_id
             and spans.ended_at >= identities.known_from

@@ -1,4 +1,5 @@
 -- the accepted events to make islands of: all of them, or those of touched islands and the new ones
+-- depends_on: {{ ref('int_touched_islands') }}
 with
 
 events as (
@@ -12,12 +13,6 @@ events as (
     from {{ ref('int_events_checked') }}
     where rejection_reason is null
 
-),
-
-touched_islands as (
-
-    select * from {{ ref('int_touched_islands') }}
-
 )
 
 {% if is_narrowed(earlier_state('int_session_spans')) %}
@@ -27,7 +22,7 @@ touched_islands as (
         events.event_at,
         events.event_id
 
-    from touched_islands
+    from {{ ref('int_touched_islands') }} as touched_islands
     inner join events
         on
             touched_islands.actor_id = events.actor_id

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='event_at') }}
+{{ config(materialized='incremental', instant='event_at') }}
 
 -- what was known of a session at each of its events, and nothing that was learned later
 with

@@ -1,7 +1,8 @@
 {{ config(materialized='incremental', incremental_strategy='replace_spans') }}
 
--- from when to when each session lasted. A session that late data merged into another, or whose first
--- event changed, stays here as a retired one, so that its old id can still be followed
+-- from when to when each session lasted. A session that late data merged into another, or whose
+-- first event changed, stays here as a retired one, so that its old id can still be followed
+-- depends_on: {{ ref('int_touched_islands') }}
 with
 
 islands as (
@@ -13,12 +14,6 @@ islands as (
 long_islands_split as (
 
     select * from {{ ref('int_long_islands_split') }}
-
-),
-
-touched_islands as (
-
-    select * from {{ ref('int_touched_islands') }}
 
 ),
 
@@ -84,7 +79,7 @@ select * from spans
 
     from {{ this }} as earlier
     {% if is_narrowed(this) %}
-        inner join touched_islands
+        inner join {{ ref('int_touched_islands') }} as touched_islands
             on
                 earlier.actor_id = touched_islands.actor_id
                 and earlier.island_started_at = touched_islands.island_started_at

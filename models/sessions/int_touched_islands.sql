@@ -1,7 +1,7 @@
 {% set earlier_spans = earlier_state('int_session_spans') %}
 
--- the islands of the last run within reach of what changed since: only these can grow, merge or split.
--- An event at t can touch no island that lies further than the session gap away
+-- the islands of the last run within reach of what changed since: only these can grow, merge or
+-- split, because an event can touch no island that lies further away than the session gap
 with
 
 {% if is_narrowed(earlier_spans) %}

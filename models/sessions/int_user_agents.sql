@@ -5,14 +5,11 @@ with
 user_agents as (
 
     select distinct user_agent
-
     from {{ ref('int_events_checked') }}
     where
         rejection_reason is null
         and user_agent is not null
-        {% if is_incremental() %}
-            and revision > {{ last_mark().revision }}
-        {% endif %}
+        and revision > {{ last_mark().revision if is_incremental() else 0 }}
 
 )
 

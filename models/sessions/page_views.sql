@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='viewed_at') }}
+{{ config(materialized='incremental', instant='viewed_at') }}
 
 with
 

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='bot_from_at') }}
+{{ config(materialized='incremental', instant='bot_from_at') }}
 
 with
 

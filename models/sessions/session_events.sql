@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='event_at') }}
+{{ config(materialized='incremental', instant='event_at') }}
 
 with
 

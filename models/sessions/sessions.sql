@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='ended_at') }}
+{{ config(materialized='incremental', instant='ended_at') }}
 
 with
 

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='left_at') }}
+{{ config(materialized='incremental', instant='left_at') }}
 
 -- when each page view was left, and by which event: the page said so, or the next page came
 with

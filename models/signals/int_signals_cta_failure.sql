@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='detected_at') }}
+{{ config(materialized='incremental', instant='detected_at') }}
 
 -- the key call to action failed again and again
 with
@@ -10,7 +10,9 @@ cta_events as (
         {{ json_text('properties', 'cta_id') }} as cta_id
 
     from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }} and event_name in ('cta_impression', 'cta_click', 'cta_click_failed')
+    where
+        {{ session_changed('event_at') }}
+        and event_name in ('cta_impression', 'cta_click', 'cta_click_failed')
 
 ),
 

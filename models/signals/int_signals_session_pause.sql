@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='detected_at') }}
+{{ config(materialized='incremental', instant='detected_at') }}
 
 -- true some seconds after the last interaction on a visible page, even if no other event comes
 with

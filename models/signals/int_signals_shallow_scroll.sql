@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='detected_at') }}
+{{ config(materialized='incremental', instant='detected_at') }}
 
 -- a page was left before much of it was seen
 with

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_sessions', instant='began_at') }}
+{{ config(materialized='incremental', instant='began_at') }}
 
 -- the silences after interactions: who fell silent, when, and what ended it, if anything did
 with
