@@ -95,17 +95,27 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 
 {#- A fingerprint of everything but events on which the tables depend: the seeds, the SQL of the models up
     to the scores, and the variables. When it changes, all of history is worked through again. -#}
-{%- macro configuration_version(words=["events", "sessions", "signals", "scores", "staging"]) -%}
+{%- macro configuration_version() -%}
+{{ return(fingerprint(["staging", "events", "sessions", "signals", "scores"])) }}
+{%- endmacro -%}
+
+
+{#- A fingerprint of the models in these folders, of the seeds that they read, and of every number among
+    the variables. Nothing before models are built. -#}
+{%- macro fingerprint(folders) -%}
+{%- if not execute -%}{{ return("") }}{%- endif -%}
 {%- set parts = [] -%}
-{%- for node in graph.nodes.values() | sort(attribute="unique_id") -%}
-    {%- if node.resource_type == "seed"
-        or (node.resource_type == "model" and node.fqn[1] in words) -%}
-        {%- do parts.append(node.unique_id ~ node.checksum.checksum) -%}
-    {%- endif -%}
+{%- for node in graph.nodes.values() | sort(attribute="unique_id")
+    if node.resource_type == "model" and node.fqn[1] in folders -%}
+    {%- do parts.append(node.unique_id ~ node.checksum.checksum) -%}
+    {%- for parent in node.depends_on.nodes if parent.startswith("seed.") -%}
+        {%- do parts.append(parent ~ graph.nodes[parent].checksum.checksum) -%}
+    {%- endfor -%}
 {%- endfor -%}
 {%- for name in [
     "session_gap_seconds", "session_limit_seconds", "attention_seconds", "bot_event_share",
-    "metronome_gap_count", "short_page_ratio", "burst_seconds", "future_tolerance_seconds",
+    "metronome_gap_count", "short_page_ratio", "burst_seconds", "longest_timer_seconds",
+    "future_tolerance_seconds",
 ] -%}
     {%- do parts.append(name ~ var(name)) -%}
 {%- endfor -%}
@@ -157,15 +167,7 @@ timestamp '{{ found.rows[0][0] or "9999-12-31 00:00:00" }}'
 
 {#- A fingerprint of what a delivery is judged by: the tracking plan and the SQL that reads it. -#}
 {%- macro plan_version() -%}
-{%- if not execute -%}{{ return("") }}{%- endif -%}
-{%- set parts = [var("future_tolerance_seconds")] -%}
-{%- for node in graph.nodes.values() | sort(attribute="unique_id") -%}
-    {%- if node.name in ["event_catalog", "event_aliases", "event_properties"]
-        or (node.resource_type == "model" and node.fqn[1] in ["events", "staging"]) -%}
-        {%- do parts.append(node.unique_id ~ node.checksum.checksum) -%}
-    {%- endif -%}
-{%- endfor -%}
-{{ return(local_md5(parts | join("\n"))) }}
+{{ return(fingerprint(["staging", "events"])) }}
 {%- endmacro -%}
 
 
