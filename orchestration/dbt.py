@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -45,10 +46,20 @@ class Translator(DagsterDbtTranslator):
         return spec.replace_attributes(deps=[*spec.deps, RECORDED])
 
 
-def prepared_manifest(home: Home) -> Mapping[str, Any]:
-    """Parse the dbt project and return its manifest as plain data."""
-    parse(home)
-    return json.loads((parsed(home) / "manifest.json").read_text())
+@dataclass(frozen=True)
+class Project:
+    """The dbt project, parsed once for everybody who reads it."""
+
+    manifest: Mapping[str, Any]
+    """As plain data, for Dagster."""
+    parsed: Any
+    """As dbt's own object, which spares dbt from parsing again."""
+
+
+def prepare(home: Home) -> Project:
+    """Parse the dbt project."""
+    manifest = parse(home)
+    return Project(json.loads((parsed(home) / "manifest.json").read_text()), manifest)
 
 
 def source_keys(manifest: Mapping[str, Any], prefix: str) -> list[dg.AssetKey]:
@@ -60,12 +71,12 @@ def source_keys(manifest: Mapping[str, Any], prefix: str) -> list[dg.AssetKey]:
     ]
 
 
-def model_assets(manifest: Mapping[str, Any]) -> list[dg.AssetsDefinition]:
+def model_assets(project: Project) -> list[dg.AssetsDefinition]:
     """Return the models in two steps: up to the plan, and what is made of the deliveries."""
 
     @dbt_assets(
         name="models",
-        manifest=manifest,
+        manifest=project.manifest,
         dagster_dbt_translator=Translator(),
         exclude=OUTCOMES,
         pool=POOL,
@@ -75,11 +86,11 @@ def model_assets(manifest: Mapping[str, Any]) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Event]:
         # a test that also reads outcomes waits for them
         everything = ["--exclude", OUTCOMES, "--indirect-selection", "cautious"]
-        yield from build(context, surroundings, everything)
+        yield from build(context, surroundings, project, everything)
 
     @dbt_assets(
         name="outcomes",
-        manifest=manifest,
+        manifest=project.manifest,
         dagster_dbt_translator=Translator(),
         select=OUTCOMES,
         pool=POOL,
@@ -87,7 +98,7 @@ def model_assets(manifest: Mapping[str, Any]) -> list[dg.AssetsDefinition]:
     def outcomes(
         context: dg.AssetExecutionContext, surroundings: dg.ResourceParam[Surroundings]
     ) -> Iterator[Event]:
-        yield from build(context, surroundings, after_the_syncs(manifest))
+        yield from build(context, surroundings, project, after_the_syncs(project.manifest))
 
     return [models, outcomes]
 
@@ -95,6 +106,7 @@ def model_assets(manifest: Mapping[str, Any]) -> list[dg.AssetsDefinition]:
 def build(
     context: dg.AssetExecutionContext,
     surroundings: Surroundings,
+    project: Project,
     everything: Sequence[str],
 ) -> Iterator[Event]:
     """Build and test what is selected, in this process, and say of each node what became of it.
@@ -107,7 +119,7 @@ def build(
     arguments += _some(context) or everything
     with surroundings.step(step):
         try:
-            done = _run(surroundings, arguments, as_of(context))
+            done = _run(surroundings, project, arguments, as_of(context))
         except TransformationFailed as error:
             yield from _events(context, error.transformation.nodes)
             raise
@@ -116,13 +128,19 @@ def build(
 
 
 def _run(
-    surroundings: Surroundings, arguments: Sequence[str], now: datetime | None
+    surroundings: Surroundings, project: Project, arguments: Sequence[str], now: datetime | None
 ) -> Transformation:
     home = surroundings.home
     with writer(home, lock_timeout(surroundings.env)):
         with connect(home) as connection:
             ensure_raw(connection)
-        return dbt(home, arguments, as_of=now, on_node=surroundings.listener.progressed)
+        return dbt(
+            home,
+            arguments,
+            as_of=now,
+            on_node=surroundings.listener.progressed,
+            manifest=project.parsed,
+        )
 
 
 def after_the_syncs(manifest: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ import os
 
 import dagster as dg
 
-from orchestration.dbt import model_assets, prepared_manifest
+from orchestration.dbt import model_assets, prepare
 from orchestration.deliveries import delivery_assets
 from orchestration.ingest import landing_asset
 from orchestration.line import landing_sensor, run_line, run_line_schedule
@@ -20,9 +20,13 @@ def defs() -> dg.Definitions:
 
 def definitions(home: Home) -> dg.Definitions:
     """Put the line together, for the warehouse of `home`."""
-    manifest = prepared_manifest(home)
+    project = prepare(home)
     return dg.Definitions(
-        assets=[landing_asset(manifest), *model_assets(manifest), *delivery_assets(manifest)],
+        assets=[
+            landing_asset(project.manifest),
+            *model_assets(project),
+            *delivery_assets(project.manifest),
+        ],
         jobs=[run_line],
         schedules=[run_line_schedule],
         sensors=[landing_sensor],

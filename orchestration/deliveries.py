@@ -90,7 +90,13 @@ def _deliver(
     context: dg.AssetExecutionContext, surroundings: Surroundings, name: str
 ) -> SyncReport | NotConfigured | Exception:
     try:
-        return sync(surroundings.home, name, surroundings.env, clock(as_of(context)))
+        return sync(
+            surroundings.home,
+            name,
+            surroundings.env,
+            clock(as_of(context)),
+            options=surroundings.options,
+        )
     except NotConfigured as missing:
         return missing
     except Exception as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.surroundings import POOL
+from orchestration.surroundings import COMMAND, POOL
 from warehouse.errors import WarehouseLocked
 from warehouse.home import Home
 from warehouse.lock import writer
@@ -63,17 +63,27 @@ def instance(home: Home) -> dg.DagsterInstance:
 
 
 def release_pool(home: Home) -> None:
-    """Free the pool's slot when whoever claimed it is gone: a killed process cannot do it.
+    """Free the pool of runs that are gone: a killed process cannot do it, and all would wait.
 
-    While nobody holds the one-writer lock, no claim stands for work on the warehouse.
+    While nobody holds the one-writer lock, no claim stands for work on the warehouse. The caller
+    sees to it that no other `kairos run` is under way.
     """
     try:
         with writer(home, timeout_seconds=0, on_wait=lambda _: None), instance(home) as history:
             storage = history.event_log_storage
-            for run_id in storage.get_concurrency_info(POOL).active_run_ids:
+            pool = storage.get_concurrency_info(POOL)
+            waiting = {step.run_id for step in pool.pending_steps}
+            for run_id in {run_id for run_id in waiting if _is_gone(history, run_id)}:
+                storage.free_concurrency_slots_for_run(run_id)
+            for run_id in pool.active_run_ids:
                 storage.free_concurrency_slots_for_run(run_id)
     except WarehouseLocked:
         return
+
+
+def _is_gone(history: dg.DagsterInstance, run_id: str) -> bool:
+    run = history.get_run_by_id(run_id)
+    return run is None or run.is_finished or COMMAND in run.tags
 
 
 def forget_old_runs(history: dg.DagsterInstance, now: datetime) -> int:

@@ -14,15 +14,12 @@ from orchestration.definitions import definitions
 from orchestration.ingest import Landing
 from orchestration.instance import dagster_home, forget_old_runs, instance, release_pool
 from orchestration.line import run_line as job
-from orchestration.surroundings import AS_OF, Listener, Silence, Surroundings, clock
+from orchestration.surroundings import AS_OF, COMMAND, Listener, Silence, Surroundings, clock
 from reverse_etl.errors import NotConfigured
-from reverse_etl.sync import SyncReport
-from warehouse.connection import lock_timeout
+from reverse_etl.sync import SyncOptions, SyncReport
+from warehouse.connection import connect, lock_timeout, writer
 from warehouse.errors import KairosError
 from warehouse.home import Home
-
-COMMAND = "kairos/command"
-"""The tag of runs whose process is `kairos run` itself, which nobody but that process can end."""
 
 QUIETLY = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -66,6 +63,7 @@ def run_line(
     as_of: datetime | None,
     env: Mapping[str, str],
     listener: Listener | None = None,
+    options: SyncOptions | None = None,
 ) -> Summary:
     """Take what has landed, build, deliver and count it, and say what came of each step.
 
@@ -75,15 +73,17 @@ def run_line(
     """
     begin = monotonic()
     notes = _Notes(listener or Silence())
+    surroundings = Surroundings(home, env, notes, options or SyncOptions())
     with _alone(home, env):
         job_def = definitions(home).resolve_job_def(job.name)
         release_pool(home)
+        _look_in(home, env)
         with instance(home) as history:
             _bury(history)
             result = job_def.execute_in_process(
                 run_config=QUIETLY,
                 instance=history,
-                resources={"surroundings": Surroundings(home, env, notes)},
+                resources={"surroundings": surroundings},
                 tags={COMMAND: "kairos run", **({AS_OF: as_of.isoformat()} if as_of else {})},
                 raise_on_error=False,
             )
@@ -161,6 +161,12 @@ def _alone(home: Home, env: Mapping[str, str]) -> Iterator[None]:
             f"another `kairos run` is at work in {home.root} and did not end within {seconds:g} s: "
             "wait for it, then run this again"
         ) from error
+
+
+def _look_in(home: Home, env: Mapping[str, str]) -> None:
+    """Wait for the warehouse, or fail, once and before all: not in each step that needs it."""
+    with writer(home, lock_timeout(env)), connect(home):
+        return
 
 
 def _bury(history: dg.DagsterInstance) -> None:

@@ -8,11 +8,15 @@ from typing import Any, Protocol
 
 import dagster as dg
 
+from reverse_etl.sync import SyncOptions
 from warehouse.clock import parse_instant
 from warehouse.home import Home
 
 AS_OF = "kairos/as_of"
 """The tag of a run that holds its "now" in ISO 8601; a run without it follows the real clock."""
+
+COMMAND = "kairos/command"
+"""The tag of runs whose process is `kairos run` itself, which nobody but that process can end."""
 
 POOL = "warehouse"
 """Whoever reads or writes the warehouse file waits here: it has one writer at a time."""
@@ -57,6 +61,7 @@ class Surroundings:
     home: Home
     env: Mapping[str, str] = field(repr=False)
     listener: Listener = field(default_factory=Silence, repr=False)
+    options: SyncOptions = field(default_factory=SyncOptions)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

@@ -123,18 +123,20 @@ def dbt(
     args: Sequence[str],
     as_of: datetime | None = None,
     on_node: OnNode | None = None,
+    manifest: Any = None,
 ) -> Transformation:
     """Run one dbt command on the warehouse of `home`; `as_of` is "now" for every model.
 
+    `manifest` spares another parse where the caller has just parsed the project.
     Raises `TransformationFailed` that names what failed, why and in which file.
     """
     from dbt.cli.main import dbtRunner
 
     home.ensure()
-    manifest = parse(home)
+    manifest = manifest or parse(home)
     command = [*args, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     command += ["--target-path", str(home.root / "target"), "--log-path", str(home.root / "logs")]
-    command += ["--log-level", "none"]
+    command += ["--log-level", "none", "--log-level-file", "info", "--no-write-json"]
     if as_of is not None:
         command += ["--vars", f'{{as_of: "{warehouse_text(as_of)}"}}']
     progress = _Progress(on_node)

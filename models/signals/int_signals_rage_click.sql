@@ -1,0 +1,219 @@
+-- clicks again and again on one spot: each near the one before, in place and in time
+with
+
+clicks as (
+
+    select * from {{ ref('int_clicks_described') }}
+
+),
+
+disturbances as (
+
+    select * from {{ ref('session_events') }}
+    where event_name in ('scroll', 'text_selected')
+
+),
+
+users as (
+
+    select * from {{ ref('users') }}
+
+),
+
+thresholds as (
+
+    select * from {{ ref('int_effective_thresholds') }}
+    where signal_name = 'rage_click'
+
+),
+
+timeline as (
+
+    select
+        session_id,
+        event_id,
+        event_at,
+        true as is_click
+
+    from clicks
+    where
+        not is_rage_click_ignored
+        and not is_assistive
+        and x_px is not null
+        and y_px is not null
+
+    union all
+
+    select
+        session_id,
+        event_id,
+        event_at,
+        false as is_click
+
+    from disturbances
+
+),
+
+-- a page that scrolls answers, and clicks that select text are no rage
+disturbed as (
+
+    select
+        *,
+        max(case when not is_click then event_at end) over (
+            partition by session_id order by event_at, is_click, event_id
+            rows between unbounded preceding and current row
+        ) as disturbed_at
+
+    from timeline
+
+),
+
+followed as (
+
+    select
+        clicks.*,
+        disturbed.disturbed_at,
+        lag(clicks.event_at) over timeline as previous_at,
+        lag(clicks.x_px) over timeline as previous_x_px,
+        lag(clicks.y_px) over timeline as previous_y_px,
+        lag(clicks.viewport_scale) over timeline as previous_scale,
+        lag(clicks.page_view_id) over timeline as previous_page_view_id
+
+    from clicks
+    inner join disturbed
+        on
+            clicks.session_id = disturbed.session_id
+            and clicks.event_id = disturbed.event_id
+            and disturbed.is_click
+    window timeline as (
+        partition by clicks.session_id order by clicks.event_at, clicks.event_id
+    )
+
+),
+
+-- the hand moves on the screen, not on the page: what is zoomed in is measured as it is seen
+chained as (
+
+    select
+        *,
+        coalesce(
+            {{ elapsed_seconds('previous_at', 'event_at') }} < {{ var('burst_seconds') }}
+            and (abs(x_px - previous_x_px) + abs(y_px - previous_y_px)) * viewport_scale
+            < {{ var('burst_distance_px') }}
+            and viewport_scale = previous_scale
+            and coalesce(page_view_id = previous_page_view_id, true)
+            and coalesce(disturbed_at < previous_at, true),
+            false
+        ) as is_continued
+
+    from followed
+
+),
+
+numbered as (
+
+    select
+        *,
+        sum(case when is_continued then 0 else 1 end) over (
+            partition by session_id order by event_at, event_id
+            rows between unbounded preceding and current row
+        ) as chain_number
+
+    from chained
+
+),
+
+counted as (
+
+    select
+        *,
+        row_number() over (
+            partition by session_id, chain_number order by event_at, event_id
+        ) as click_number
+
+    from numbered
+
+),
+
+-- once for each session: from here on its clicks could not be judged
+unobservable as (
+
+    select
+        *,
+        row_number() over (
+            partition by session_id, is_keyboard_only order by event_at, event_id
+        ) as occurrence_number
+
+    from clicks
+    where
+        not is_rage_click_ignored
+        and (is_keyboard_only or (not is_assistive and (x_px is null or y_px is null)))
+
+),
+
+occurrences as (
+
+    select
+        session_id,
+        actor_id,
+        user_key,
+        event_id,
+        event_at,
+        page_url,
+        element_id,
+        click_number,
+        cast(null as {{ dbt.type_string() }}) as not_applicable_reason
+
+    from counted
+
+    union all
+
+    select
+        session_id,
+        actor_id,
+        user_key,
+        event_id,
+        event_at,
+        page_url,
+        element_id,
+        cast(null as bigint) as click_number,
+        case
+            when is_keyboard_only then 'keyboard_only'
+            else 'no_pointer_position'
+        end as not_applicable_reason
+
+    from unobservable
+    where occurrence_number = 1
+
+)
+
+select
+    occurrences.session_id,
+    occurrences.actor_id,
+    occurrences.user_key,
+    'rage_click' as signal_name,
+    occurrences.event_at as detected_at,
+    cast(occurrences.click_number as double) as value,
+    thresholds.threshold,
+    thresholds.version as threshold_version,
+    false as is_escalated,
+    occurrences.not_applicable_reason is null as is_applicable,
+    occurrences.not_applicable_reason,
+    occurrences.page_url,
+    occurrences.event_id as subject_id,
+    {{ json_object({
+        'last_event_id': 'occurrences.event_id', 'element_id': 'occurrences.element_id',
+    }) }} as evidence
+
+from occurrences
+left join users on occurrences.user_key = users.user_key
+inner join thresholds
+    on
+        coalesce(users.segment, '*') = thresholds.segment
+        and {{ holds_at('thresholds', 'occurrences.event_at') }}
+where
+    occurrences.event_at <= {{ as_of() }}
+    and (
+        occurrences.click_number = thresholds.threshold
+        or occurrences.not_applicable_reason is not null
+    )
