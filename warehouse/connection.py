@@ -44,6 +44,8 @@ def connect(
     connection = _open(home, read_only, patience_seconds)
     try:
         connection.execute("set TimeZone = 'UTC'")
+        # it would be drawn into the standard output, among the results
+        connection.execute("set enable_progress_bar = false")
         connection.execute(f"set temp_directory = {sql_text(str(home.root / 'tmp'))}")
         connection.execute(f"set memory_limit = '{_memory_limit_bytes()}B'")
         yield connection

@@ -18,7 +18,7 @@ class Content:
         self._on_read = on_read
         self._hash = hashlib.sha256()
         self._ahead = b""
-        self._line_break_count = 0
+        self._under_way = bytearray()
         self.byte_count = 0
         self.line_count = 0
 
@@ -30,7 +30,7 @@ class Content:
     @property
     def readable_line_count(self) -> int:
         """Lines in all that was read, also where the rest cannot be."""
-        return self._line_break_count
+        return self.line_count + self._ahead.count(b"\n") + self._under_way.count(b"\n")
 
     def head(self, size: int, limit: int) -> bytes:
         """Look ahead without taking: at `size` bytes, or at one whole line of up to `limit`."""
@@ -47,12 +47,12 @@ class Content:
         return block or self._load(BLOCK_BYTES)
 
     def _load(self, size: int) -> bytes:
-        block = bytearray()
+        block = self._under_way = bytearray()
         # in small bites, because a damaged archive fails with all that it was asked for
         while len(block) < size and (bite := self._stream.read1(size - len(block))):
             self._hash.update(bite)
             self.byte_count += len(bite)
-            self._line_break_count += bite.count(b"\n")
             block += bite
+        self._under_way = bytearray()
         self._on_read()
         return bytes(block)

@@ -40,6 +40,8 @@ class Part:
     """Some rows of a file."""
 
     path: Path
+    next_line: int = 1
+    """The number of the first line that is yet to come."""
     lines: "array[int]" = field(default_factory=lambda: array("q"))
     """The number of the line of each row."""
     byte_count: int = 0
@@ -49,15 +51,17 @@ class Part:
     is_expanded: bool = False
     """Whether a line came to several rows, so that the lines do not follow each other."""
 
-    def add_block(self, block: bytes, line: int, kind: Kind) -> bytes:
-        """Take whole lines, of which the first is number `line`; return the rows to be written."""
+    def add_block(self, block: bytes, kind: Kind) -> bytes:
+        """Take the next lines, which are whole; return the rows to be written."""
         self.byte_count += len(block)
+        first = self.next_line
+        self.next_line += block.count(b"\n")
         if _is_clean(block, kind):
-            self.lines.extend(range(line, line + block.count(b"\n")))
+            self.lines.extend(range(first, self.next_line))
             return block
         rows = [
             row
-            for number, text in enumerate(block.split(b"\n")[:-1], start=line)
+            for number, text in enumerate(block.split(b"\n")[:-1], start=first)
             for row in self._rows(text, number, kind)
         ]
         return b"\n".join([*rows, b""])

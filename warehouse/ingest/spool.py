@@ -63,11 +63,11 @@ def spool_file(content: Content, folder: Path) -> Part:
 
 
 def _fill(blocks: Iterator[bytes], content: Content, folder: Path, kind: Kind) -> Part:
-    part = Part(folder / "part")
+    part = Part(folder / "part", next_line=content.line_count + 1)
     with part.path.open("wb") as target:
         for block in blocks:
-            target.write(part.add_block(block, content.line_count + 1, kind))
-            content.line_count += block.count(b"\n")
+            target.write(part.add_block(block, kind))
+            content.line_count = part.next_line - 1
             if part.byte_count >= PART_BYTES:
                 break
     return part
