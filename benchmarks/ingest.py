@@ -74,16 +74,22 @@ def write_events(path: Path, event_count: int) -> Path:
 def table(measured: Sequence[Measured]) -> str:
     """Lay out the figures, with the speed as a ratio to the last line."""
     base = measured[-1].events_per_second
-    lines = [
-        f"{'':<26}{'events':>12}{'seconds':>10}{'cpu s':>8}{'events/s':>12}{'ratio':>8}{'peak MiB':>10}"
-    ]
-    for each in measured:
-        speed = each.events_per_second
-        lines.append(
-            f"{each.loader:<26}{each.event_count:>12,}{each.elapsed_seconds:>10.2f}"
-            f"{each.cpu_seconds:>8.2f}{speed:>12,.0f}{speed / base:>8.1f}{each.peak_bytes / 2**20:>10,.0f}"
+    heads = ("", "events", "seconds", "cpu s", "events/s", "ratio", "peak MiB")
+    rows = [
+        (
+            each.loader,
+            f"{each.event_count:,}",
+            f"{each.elapsed_seconds:.2f}",
+            f"{each.cpu_seconds:.2f}",
+            f"{each.events_per_second:,.0f}",
+            f"{each.events_per_second / base:.1f}",
+            f"{each.peak_bytes / 2**20:,.0f}",
         )
-    return "\n".join(lines)
+        for each in measured
+    ]
+    return "\n".join(
+        f"{name:<26}" + "".join(f"{cell:>11}" for cell in cells) for name, *cells in (heads, *rows)
+    )
 
 
 def _event(chance: random.Random, number: int) -> dict[str, Any]:
