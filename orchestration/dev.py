@@ -12,13 +12,16 @@ PORT = "3000"
 
 
 def main() -> None:
-    """Become `dagster dev`, with its state below KAIROS_HOME; KAIROS_DEV_PORT moves it."""
+    """Become `dagster dev`, which finds the code location in pyproject.toml.
+
+    Its state is below KAIROS_HOME; KAIROS_DEV_PORT moves it to another port.
+    """
     load_dotenv(PROJECT / ".env", override=False)
     home = Home.from_env(os.environ)
     release_pool(home)
     env = {**os.environ, "DAGSTER_HOME": str(dagster_home(home)), "KAIROS_HOME": str(home.root)}
     where = ["--host", "127.0.0.1", "--port", env.get("KAIROS_DEV_PORT", PORT)]
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "orchestration.definitions", *where]
+    command = [sys.executable, "-m", "dagster", "dev", *where]
     os.chdir(PROJECT)
     os.execve(sys.executable, command, env)
 

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 
 from kairos.cli import main
 from orchestration.instance import instance
-from orchestration.run import LineStopped, Summary, run_line
+from orchestration.run import QUIETLY, LineStopped, Summary, run_line
 from reverse_etl.dispatch.dispatcher import Tuning
 from reverse_etl.sandbox import Sandbox
 from reverse_etl.sync import SyncOptions
@@ -212,3 +213,24 @@ def test_a_model_that_cannot_be_built_stops_the_syncs(
 
     assert len(requests(sandbox)) == before
     assert "sync/webhook" not in outcomes(stopped.value.summary)
+
+
+def test_a_person_may_run_a_part_of_the_line_from_the_ui(
+    home: Home, location: dg.Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAIROS_HOME", str(home.root))
+    land(home)
+    job = location.resolve_job_def("run_line")
+    landed = [
+        spec.key
+        for spec in location.resolve_all_asset_specs()
+        if spec.key.path[0] == "raw" and spec.group_name == "events"
+    ]
+
+    with instance(home) as history:
+        for keys in (landed, [dg.AssetKey("stg_kairos__events")]):
+            assert job.execute_in_process(
+                asset_selection=keys, instance=history, run_config=QUIETLY
+            ).success
+
+    assert rows(home, "select count(*) from kairos.stg_kairos__events") == [(5,)]
