@@ -32,6 +32,8 @@ FOUND_BY = {
     f" and is_applicable and {PERSON}",
     "cta_failure": "select count(*) from kairos.signals where signal_name = 'cta_failure'"
     f" and is_applicable and {PERSON}",
+    "rage_click": "select count(*) from kairos.signals where signal_name = 'rage_click'"
+    f" and is_applicable and {PERSON}",
     "milestone_reached": "select count(*) from kairos.signals"
     f" where signal_name = 'milestone_reached' and {PERSON}",
     "declared_bot": "select count(distinct actor_id) from kairos.sessions"

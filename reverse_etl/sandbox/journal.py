@@ -11,7 +11,8 @@ from typing import Any
 from reverse_etl.sandbox.wire import Request
 
 KEPT_REQUESTS = 10_000
-KEPT_BODY_BYTES = 20_000
+KEPT_BYTES = 64_000_000
+KEPT_TEXT_LENGTH = 20_000
 SECRET_HEADERS = frozenset(
     {"authorization", "api-key", "x-api-key", "x-pendo-integration-key", "cookie"}
 )
@@ -39,7 +40,7 @@ class Entry:
         try:
             return json.loads(self.body_bytes)
         except ValueError:
-            return self.body_bytes[:KEPT_BODY_BYTES].decode(errors="replace")
+            return self.body_bytes[:KEPT_TEXT_LENGTH].decode(errors="replace")
 
     def document(self) -> dict[str, Any]:
         """Give the entry as JSON can hold it."""
@@ -51,16 +52,19 @@ class Entry:
 class Journal:
     """The latest requests, and how many there were of each kind."""
 
-    def __init__(self, kept: int = KEPT_REQUESTS):
-        """Keep this many requests; older ones are only counted."""
+    def __init__(self, kept: int = KEPT_REQUESTS, kept_bytes: int = KEPT_BYTES):
+        """Keep so many requests, and so many bytes of bodies; older ones are only counted."""
         self.lock = threading.Lock()
-        self.entries: deque[Entry] = deque(maxlen=kept)
+        self.most = kept
+        self.most_bytes = kept_bytes
+        self.entries: deque[Entry] = deque()
         self.clear()
 
     def clear(self) -> None:
         """Forget every request."""
         with self.lock:
             self.entries.clear()
+            self.byte_count = 0
             self.total = 0
             self.counts: Counter[tuple[str, int | None, str]] = Counter()
 
@@ -91,6 +95,9 @@ class Journal:
                 took_effect=took_effect,
             )
             self.entries.append(entry)
+            self.byte_count += len(entry.body_bytes)
+            while len(self.entries) > self.most or self.byte_count > self.most_bytes:
+                self.byte_count -= len(self.entries.popleft().body_bytes)
 
     def of(self, destination: str | None = None) -> list[Entry]:
         """Give the kept requests, oldest first."""

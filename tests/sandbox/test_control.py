@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import requests
 
 from reverse_etl.sandbox import Sandbox
+from reverse_etl.sandbox.journal import Journal
 from reverse_etl.sandbox.vendors.appcues import ACCOUNT, KEY, SECRET
+from reverse_etl.sandbox.wire import Request
 
 
 def add_member(sandbox: Sandbox) -> None:
@@ -65,7 +68,24 @@ def test_a_limit_is_set_and_lifted_over_http(sandbox: Sandbox) -> None:
     assert sandbox.state("appcues")["members"] == {"s1": ["a"]}
 
 
-def test_chunked_bodies_and_what_is_not_http_are_understood(sandbox: Sandbox) -> None:
+def test_what_is_no_http_is_answered_and_ended(sandbox: Sandbox) -> None:
+    for garbage in (b"hello\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n"):
+        with socket.create_connection(sandbox.address, timeout=5) as connection:
+            connection.sendall(garbage)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+            assert connection.recv(1000) == b""
+
+
+def test_the_journal_keeps_the_latest_and_counts_the_rest() -> None:
+    journal = Journal(kept=3, kept_bytes=100)
+    for size in (10, 10, 10, 10, 90):
+        request = Request("POST", "/acme/x", "", {}, b"x" * size)
+        journal.add("acme", request, "/x", 200, "answered", took_effect=True)
+    assert [entry.number for entry in journal.of("acme")] == [4, 5]
+    assert journal.count("acme") == 5
+
+
+def test_chunked_bodies_are_understood(sandbox: Sandbox) -> None:
     url = f"{sandbox.base_url('appcues')}/v2/accounts/{ACCOUNT}/segments/s1/add_user_ids"
     chunks = iter([b'{"user_ids":', b'["a"]}'])
     headers = {"Content-Type": "application/json"}
