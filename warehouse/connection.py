@@ -49,7 +49,9 @@ def connect(
         connection.execute(f"set temp_directory = {sql_text(str(home.root / 'tmp'))}")
         connection.execute(f"set memory_limit = '{_memory_limit_bytes()}B'")
         yield connection
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
+        if isinstance(error, duckdb.TransactionException) and "Could not write" not in str(error):
+            raise
         raise WarehouseUnusable(
             f"the warehouse {home.warehouse} could not be used: {_first_line(error)}; "
             "see that its disk has room and the file is yours to write, then run this again"

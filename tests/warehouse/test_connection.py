@@ -70,9 +70,10 @@ def test_a_file_that_is_no_warehouse_is_named(home):
     assert home.warehouse.read_text().startswith("something else")
 
 
-def test_trouble_with_the_disk_while_in_use_is_named(home):
+@pytest.mark.parametrize("kind", [duckdb.IOException, duckdb.TransactionException])
+def test_trouble_with_the_disk_while_in_use_is_named(home, kind):
     with pytest.raises(WarehouseUnusable, match="see that its disk has room"), connect(home):
-        raise duckdb.IOException('IO Error: Could not write file "x": No space left on device')
+        raise kind('Failed to commit: Could not write file "x.wal": No space left on device')
 
 
 def test_text_without_a_zone_is_utc(home):

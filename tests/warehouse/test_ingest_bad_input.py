@@ -1,6 +1,7 @@
 import gzip
 import json
 
+import duckdb
 import pytest
 from deliveries import event, json_lines, write, write_zip
 
@@ -158,6 +159,7 @@ def test_an_unknown_format_is_refused_with_the_names_there_are(take, tmp_path):
     [
         (b'{"a": 1}\n', "pass --format kairos|segment"),
         (b"once upon a time\n", "should be lines of JSON, or CSV with a header"),
+        (b"no\rtext, but noise \x07\xff\xfe", "should be lines of JSON, or CSV with a header"),
         (b"\x89PNG\r\n\x1a\n" + bytes(200), "is no text"),
         ('{"event_id": "e"}'.encode("utf-16"), "is UTF-16"),
         (b"\x28\xb5\x2f\xfd123", "is compressed with zstd"),
@@ -171,6 +173,20 @@ def test_what_cannot_be_told_is_refused_with_what_to_do(take, tmp_path, content,
     found = reason(take(path))
     assert message in found
     assert str(path) in found
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise"])
+def test_a_damaged_parquet_file_is_refused_whole(take, count, tmp_path, damage):
+    path = tmp_path / "a.parquet"
+    query = "select 'e' || range as event_id, md5(range::varchar) as event_name from range(20000)"
+    duckdb.sql(query).write_parquet(str(path))
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(
+        whole[:middle] + (b"" if damage == "cut" else b"?" * 99 + whole[middle + 99 :])
+    )
+    assert "is a damaged Parquet file" in reason(take(path))
+    assert count() == 0
 
 
 def test_a_folder_without_event_files_is_refused(take, tmp_path):

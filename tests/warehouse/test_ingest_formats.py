@@ -98,6 +98,15 @@ def test_an_array_of_events_is_its_events(take, rows, tmp_path, indent):
     assert rows("select event_id, source_line from raw.events") == [("e1", 1), ("e2", 2)]
 
 
+@pytest.mark.parametrize("opening", ["[", '{"batch": ['])
+def test_a_document_with_one_event_on_each_line_is_no_file_of_lines(take, count, tmp_path, opening):
+    events = ",\n".join(json.dumps({**SEGMENT, "messageId": n}) for n in range(5))
+    closing = "]" if opening == "[" else "]}"
+    path = write(tmp_path / "a.json", f"{opening}\n{events}\n{closing}\n".encode())
+    assert take(path).unreadable_count == 0
+    assert count("raw.events_segment") == 5
+
+
 def test_an_amplitude_export_is_a_zip_of_gzips(take, rows, tmp_path):
     entries = {
         f"187520/187520_2026-01-01_{hour}#0.json.gz": gzip.compress(json_lines(AMPLITUDE) * hour)
@@ -153,6 +162,23 @@ def test_users_come_as_csv_and_unknown_columns_are_named(take, rows, tmp_path):
     assert rows("select user_id, segment, consents, traits from raw.users") == [
         ("u1", "business", '{"email": true}', None)
     ]
+
+
+def test_a_header_may_have_empty_and_repeated_names(take, rows, tmp_path):
+    take(write(tmp_path / "users.csv", b"user_id,segment,segment,\nu1,a,b,\n"))
+    assert rows("select user_id, segment from raw.users") == [("u1", "a")]
+
+
+def test_a_format_that_is_named_needs_only_one_known_column(take, count, tmp_path):
+    path = write(tmp_path / "users.csv", b"user_id\nu1\n")
+    assert take(path).refused
+    assert take(path, format="users").row_count == 1
+
+
+def test_records_that_are_not_utf8_are_set_aside(take, rows, tmp_path):
+    content = "user_id,segment\nu1,a\nu2,ü\nu3,a\n".encode("latin-1")
+    result = take(write(tmp_path / "users.csv", content))
+    assert (result.row_count, result.unreadable_count) == (2, 1)
 
 
 def test_records_that_do_not_fit_the_header_are_set_aside(take, rows, tmp_path):

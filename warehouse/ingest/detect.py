@@ -45,11 +45,13 @@ def shape_of(name: str, sample: bytes, wanted: str) -> Shape:
     if sample.count(0) > len(sample) // 20:
         raise FileRefused(name, "is no text: pass files of JSON lines, CSV or Parquet")
     text = sample.decode(errors="replace").lstrip()
-    lines = text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES]
     if not text:
         raise FileRefused(name, "is empty: there is nothing to take")
+    lines = [line for line in text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES] if line.strip()]
     records = [value for line in lines if isinstance(value := _parsed(line), dict)]
-    if records:
+    # in a document written over many lines, some may look like a whole event
+    is_document = text.startswith(("{", "[")) and _parsed(lines[0]) is None
+    if records and not (is_document and 2 * len(records) < len(lines)):
         return _lines(name, records, wanted)
     if text.startswith(("{", "[")):
         names = set(_FIELD.findall(text))
@@ -57,7 +59,7 @@ def shape_of(name: str, sample: bytes, wanted: str) -> Shape:
     if lines[0].count("\t") >= SNOWPLOW_TABS:
         return Shape(_agreed(name, Counter(["snowplow"]), wanted), "enriched")
     delimiter = max(DELIMITERS, key=lines[0].count)
-    return table_shape(name, next(csv.reader([lines[0]], delimiter=delimiter)), wanted, delimiter)
+    return table_shape(name, _header(lines[0], delimiter), wanted, delimiter)
 
 
 def table_shape(name: str, fields: Sequence[str], wanted: str, delimiter: str = "") -> Shape:
@@ -65,7 +67,10 @@ def table_shape(name: str, fields: Sequence[str], wanted: str, delimiter: str = 
 
     Raises `FileRefused` when it has no column of ours, or is plainly of another format.
     """
-    found = recognise({field.strip().lower() for field in fields})
+    names = {field.strip().lower() for field in fields}
+    found = recognise(names)
+    if found is None and wanted != AUTO and names & set(FORMATS[wanted].columns):
+        found = wanted
     if found is None or not FORMATS[found].is_tabular:
         expected = "lines of JSON, or CSV with a header of" if delimiter else "Parquet with"
         raise FileRefused(
@@ -111,6 +116,13 @@ def _without_place(found: Format, fields: Sequence[str] | dict[str, None]) -> tu
     if not found.is_tabular:
         return ()
     return tuple(field for field in fields if field.strip().lower() not in found.columns)
+
+
+def _header(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line.rstrip("\r")], delimiter=delimiter))
+    except csv.Error:
+        return []
 
 
 def _parsed(line: str) -> Any:

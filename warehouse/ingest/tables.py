@@ -23,7 +23,7 @@ def parquet_shape(
     try:
         described = connection.execute(f"describe select * from {_parquet(part)}").fetchall()
     except duckdb.Error as error:
-        raise FileRefused(name, f"is a damaged Parquet file ({_first_line(error)})") from error
+        raise FileRefused(name, f"is a damaged Parquet file ({_words(error, part)})") from error
     types = {row[0]: str(row[1]).lower() for row in described}
     return table_shape(name, list(types), wanted), types
 
@@ -44,7 +44,7 @@ def land_parquet(
         return Landed(insert(connection, shape.format, origin, relation, Lines()))
     except duckdb.InvalidInputException as error:
         raise FileRefused(
-            origin.source_file, f"is a damaged Parquet file ({_first_line(error)})"
+            origin.source_file, f"is a damaged Parquet file ({_words(error, part)})"
         ) from error
 
 
@@ -53,8 +53,11 @@ def land_csv(connection: DuckDBPyConnection, part: Part, shape: Shape, origin: O
 
     Records that do not fit the header are set aside with reason `not_a_row`.
     """
-    columns = ", ".join(f"{_quoted(name)}: 'varchar'" for name in shape.fields)
-    fields = {name.strip().lower(): _quoted(name) for name in shape.fields}
+    # by place and not by name: headers hold empty names, and the same one twice
+    columns = ", ".join(f"c{place}: 'varchar'" for place in range(len(shape.fields)))
+    fields: dict[str, str] = {}
+    for place, name in enumerate(shape.fields):
+        fields.setdefault(name.strip().lower(), f"c{place}")
     relation = f"""
         select row_number() over () as position, {_fields(shape, fields)}
         from read_csv(
@@ -68,7 +71,7 @@ def land_csv(connection: DuckDBPyConnection, part: Part, shape: Shape, origin: O
         rejected = _rejected(connection)
     except duckdb.InvalidInputException as error:
         raise FileRefused(
-            origin.source_file, f"cannot be read as CSV ({_first_line(error)})"
+            origin.source_file, f"cannot be read as CSV ({_words(error, part)})"
         ) from error
     set_aside(connection, shape.format, origin, rejected)
     return Landed(count, len(rejected))
@@ -102,5 +105,5 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _words(error: Exception, part: Part) -> str:
+    return str(error).strip().splitlines()[0].replace(str(part.path), "it")
