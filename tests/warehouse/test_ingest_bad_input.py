@@ -108,10 +108,11 @@ def test_a_property_of_10_mb_is_set_aside_and_kept(take, rows, tmp_path, positio
     assert length == len(json.dumps(lines[position]))
 
 
+@pytest.mark.parametrize("neighbour", [b"", b"\n"])
 @pytest.mark.parametrize(("excess", "is_taken"), [(0, 1), (1, 0)])
-def test_a_line_of_exactly_1_mib_is_taken(take, tmp_path, excess, is_taken):
+def test_a_line_of_exactly_1_mib_is_taken(take, tmp_path, excess, is_taken, neighbour):
     room = (1 << 20) + excess - len(json.dumps(event(1, page_url="")))
-    content = json_lines(event(2), event(1, page_url="x" * room), event(3))
+    content = json_lines(event(1, page_url="x" * room), event(3)) + neighbour + json_lines(event(2))
     result = take(write(tmp_path / "a.jsonl", content))
     assert (result.row_count, result.unreadable_count) == (2 + is_taken, 1 - is_taken)
 

@@ -208,6 +208,25 @@ def test_canonical_events_come_as_parquet_too(take, rows, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("oddity", [b"", b"oops\n\n"])
+def test_every_row_keeps_its_line_over_many_blocks_and_parts(
+    take, rows, tmp_path, monkeypatch, oddity
+):
+    monkeypatch.setattr("warehouse.ingest.content.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("warehouse.ingest.spool.PART_BYTES", 5_000)
+    monkeypatch.setattr("warehouse.ingest.land.SAMPLE_BYTES", 100)
+    chunk = json_lines(*(event(n) for n in range(100))) + oddity
+    content = chunk * 5
+    take(write(tmp_path / "a.jsonl", content))
+    expected = [
+        (number, json.loads(line)["event_id"])
+        for number, line in enumerate(content.splitlines(), start=1)
+        if line.startswith(b"{")
+    ]
+    found = rows("select source_line, event_id from raw.events order by source_line")
+    assert found == expected
+
+
 def test_windows_line_ends_and_a_byte_order_mark_are_no_trouble(take, count, tmp_path):
     content = b"\xef\xbb\xbf" + json_lines(event(1), event(2)).replace(b"\n", b"\r\n")
     result = take(write(tmp_path / "a.jsonl", content))
