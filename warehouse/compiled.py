@@ -1,6 +1,5 @@
 """The models as plain SQL, run without dbt: for replays, and for tests of many small runs."""
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ import duckdb
 from warehouse.clock import parse_instant, warehouse_text
 from warehouse.home import Home
 from warehouse.landing import ensure_raw
-from warehouse.transform import dbt
+from warehouse.transform import dbt, parse
 
 SCHEMA = "kairos"
 DECISIONS = "trigger_decisions"
@@ -71,9 +70,11 @@ def compile_project(home: Home) -> CompiledProject:
         connection.execute(f"create schema if not exists {SCHEMA}")
         # that it exists is all that the models ask at compile time
         connection.execute(f"create table if not exists {SCHEMA}.{DECISIONS} (decision_id varchar)")
-    dbt(home, ["compile"], as_of=SOME_INSTANT)
-    manifest = json.loads((home.root / "target" / "manifest.json").read_text())
-    return CompiledProject(_in_order(_read(manifest, home.warehouse.stem)))
+    # dbt fills the compiled SQL into the manifest that it is given
+    manifest = parse(home)
+    dbt(home, ["compile"], as_of=SOME_INSTANT, manifest=manifest)
+    nodes = manifest.writable_manifest().to_dict()
+    return CompiledProject(_in_order(_read(nodes, home.warehouse.stem)))
 
 
 def run_models(

@@ -1,0 +1,140 @@
+"""The line from raw events to scores as compiled SQL: one small history in milliseconds."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warehouse.compiled import CompiledProject, Model, compile_project, load_seed
+from warehouse.home import Home
+from warehouse.landing import ensure_raw
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+"""When histories begin; their events say how many seconds later they happen."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One raw event, at some seconds after `START`."""
+
+    at: float
+    event_name: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    event_id: str = ""
+    actor: str = "ann-browser"
+    user_id: str | None = None
+    page_url: str | None = "https://app.example.com/a"
+    device_type: str = "desktop"
+    user_agent: str = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
+    loaded_at: float | None = None
+
+
+def instant(seconds: float) -> datetime:
+    """Return the naive UTC instant some seconds after `START`."""
+    return (START + timedelta(milliseconds=round(seconds * 1000))).replace(tzinfo=None)
+
+
+def named(happenings: Iterable[Happening]) -> list[Happening]:
+    """Give an id to every event that has none, by its place in the list."""
+    return [
+        happening if happening.event_id else replace(happening, event_id=f"e{number:03d}")
+        for number, happening in enumerate(happenings)
+    ]
+
+
+class Line:
+    """The models that lead to some outputs, over one DuckDB in memory."""
+
+    def __init__(self, project: CompiledProject, outputs: Collection[str]) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute("set TimeZone = 'UTC'; set threads = 1; create schema kairos")
+        ensure_raw(self.connection)
+        self.models: list[Model] = []
+        for model in project.between((), outputs):
+            if model.kind == "seed":
+                load_seed(self.connection, model, model.seed_path)
+            else:
+                self.models.append(plain(model))
+
+    def replace_sql(self, name: str, old: str, new: str) -> None:
+        """Break one model on purpose, to see a test fail."""
+        models = {model.name: model for model in self.models}
+        assert old in models[name].sql, f"{name} does not say {old!r}"
+        self.models = [
+            replace(model, sql=model.sql.replace(old, new)) if model.name == name else model
+            for model in self.models
+        ]
+
+    def run(
+        self, happenings: Iterable[Happening], as_of: float, users: Iterable[Row] = ()
+    ) -> "Line":
+        """Build every model over these events, `as_of` seconds after `START`."""
+        execute = self.connection.execute
+        execute("begin")
+        execute("truncate raw.events; truncate raw.users")
+        rows = [raw_event(happening) for happening in named(happenings)]
+        if rows:
+            marks = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
+            columns = ", ".join(rows[0])
+            execute(
+                f"insert into raw.events ({columns}) values {marks}",
+                [value for row in rows for value in row.values()],
+            )
+        for user in users:
+            columns, marks = ", ".join(user), ", ".join("?" * len(user))
+            execute(f"insert into raw.users ({columns}) values ({marks})", list(user.values()))
+        now = instant(as_of).replace(tzinfo=UTC)
+        for model in self.models:
+            execute(model.statement(now))
+        execute("commit")
+        return self
+
+    def rows(self, query: str) -> list[Row]:
+        """Return the rows of a query over `kairos.<model>`."""
+        relation = self.connection.execute(query)
+        names = [column[0] for column in relation.description]
+        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+
+    def signals(self, *names: str) -> list[Row]:
+        """Return the signals of these names, or all, in order."""
+        chosen = " or ".join(f"signal_name = '{name}'" for name in names) or "true"
+        return self.rows(
+            f"select * from kairos.signals where {chosen} "
+            "order by detected_at, signal_name, is_escalated, signal_id"
+        )
+
+
+def plain(model: Model) -> Model:
+    """Return the model as one that is built anew, whatever it does in a warehouse."""
+    return replace(model, materialized="view" if model.materialized == "view" else "table")
+
+
+def raw_event(happening: Happening) -> Row:
+    """Return the row of `raw.events`."""
+    loaded_at = happening.at if happening.loaded_at is None else happening.loaded_at
+    return {
+        "event_id": happening.event_id,
+        "user_id": happening.user_id,
+        "anonymous_id": happening.actor,
+        "event_name": happening.event_name,
+        "event_at": instant(happening.at).isoformat(timespec="milliseconds") + "Z",
+        "page_url": happening.page_url,
+        "device_type": happening.device_type,
+        "user_agent": happening.user_agent,
+        "properties": json.dumps(dict(happening.properties)),
+        "source": "test",
+        "source_file": "test.jsonl",
+        "source_line": 1,
+        "loaded_at": instant(loaded_at),
+    }
+
+
+def compiled(root: Path) -> CompiledProject:
+    """Compile the project in a scratch place."""
+    return compile_project(Home(root, root / "compiled.duckdb", "", root / "landing"))
