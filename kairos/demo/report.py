@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kairos.demo.compare import Pair
-from kairos.demo.reconcile import Word, words
+from kairos.demo.reconcile import Word
 from kairos.output import plural
 
 WIDTH = 100
@@ -49,7 +49,7 @@ def table(report: Report) -> Table:
             word.name,
             f"{word.went_in:,}\n{word.unit}",
             f"{word.came_out:,}\n{word.outcome}",
-            f"{_rest(word)}\n-> {word.gave or 'nothing'}",
+            f"{_rest(word)}\n     -> {word.gave or 'nothing'}",
             _mark(word.unexplained),
             end_section=True,
         )
@@ -76,7 +76,7 @@ def _rest(word: Word) -> str:
     others = sum(count for _, count in word.rest[MOST_REASONS:])
     if others:
         shown = (*shown, ("for other reasons", others))
-    return words(shown) or "nothing"
+    return "\n".join(f"{count:>7,} {reason}" for reason, count in shown) or f"{'nothing':>15}"
 
 
 def _add_pairs(result: Table, left: str, right: str, pairs: list[Pair]) -> None:
