@@ -1,13 +1,8 @@
 {{ config(materialized='incremental', incremental_strategy='replace_deliveries') }}
 
 -- the verdict over every delivered event: rejection_reason is null for those that are accepted
+{{ after('int_changed_batches') }}
 with
-
-changed_batches as (
-
-    select * from {{ ref('int_changed_batches') }}
-
-),
 
 catalog as (
 
@@ -30,7 +25,7 @@ new_deliveries as (
 
     from {{ ref('int_events_named') }} as named
     {% if is_incremental() %}
-        inner join changed_batches
+        inner join {{ ref('int_changed_batches') }} as changed_batches
             on
                 named.landing = changed_batches.landing
                 and date_trunc('minute', named.loaded_at) = changed_batches.batch_at
@@ -49,7 +44,8 @@ deliveries as (
         where
             event_key in (select new_deliveries.event_key from new_deliveries)
             and (landing, batch_at) not in (
-                select (changed_batches.landing, changed_batches.batch_at) from changed_batches
+                select (changed_batches.landing, changed_batches.batch_at)
+                from {{ ref('int_changed_batches') }} as changed_batches
             )
     {% endif %}
 

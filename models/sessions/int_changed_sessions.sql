@@ -1,6 +1,6 @@
 -- the sessions that this run works through again, by the ids they have and the ids they had: all
 -- at first and when the configuration changed, else those that something since the last run affects
--- depends_on: {{ ref('identities') }}
+{{ after('identities') }}
 with
 
 spans as (

@@ -1,5 +1,5 @@
 -- the accepted events to make islands of: all of them, or those of touched islands and the new ones
--- depends_on: {{ ref('int_touched_islands') }}
+{{ after('int_touched_islands') }}
 with
 
 events as (

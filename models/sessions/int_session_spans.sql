@@ -2,7 +2,7 @@
 
 -- from when to when each session lasted. A session that late data merged into another, or whose
 -- first event changed, stays here as a retired one, so that its old id can still be followed
--- depends_on: {{ ref('int_touched_islands') }}
+{{ after('int_touched_islands') }}
 with
 
 islands as (

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', instant='event_at') }}
+
 -- clicks with where they fell and on what, and whether that can be judged at all
 with
 
@@ -14,7 +16,9 @@ clicks as (
         coalesce({{ json_text('properties', 'detail') }} = '0', false) as is_assistive
 
     from {{ ref('session_events') }}
-    where event_name = 'click'
+    where
+        {{ session_changed('event_at') }}
+        and event_name = 'click'
 
 ),
 
@@ -27,6 +31,7 @@ element_kinds as (
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 )
 

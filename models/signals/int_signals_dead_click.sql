@@ -1,9 +1,12 @@
+{{ config(materialized='incremental', instant='detected_at') }}
+
 -- true some seconds after a click to which the page did not answer
 with
 
 session_events as (
 
     select * from {{ ref('session_events') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
@@ -16,7 +19,9 @@ clicks as (
         ) as previous_at
 
     from {{ ref('int_clicks_described') }}
-    where not is_dead_click_ignored and (is_keyboard_only or not is_assistive)
+    where
+        {{ session_changed('event_at') }}
+        and not is_dead_click_ignored and (is_keyboard_only or not is_assistive)
 
 ),
 

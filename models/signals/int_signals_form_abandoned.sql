@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', instant='detected_at') }}
+
 -- a form was begun and the page left, or the time was up, before it was sent
 with
 
@@ -9,13 +11,16 @@ form_events as (
         event_name = 'form_submitted' as is_submitted
 
     from {{ ref('session_events') }}
-    where event_name in ('form_started', 'form_submitted')
+    where
+        {{ session_changed('event_at') }}
+        and event_name in ('form_started', 'form_submitted')
 
 ),
 
 page_exits as (
 
     select * from {{ ref('int_page_exits') }}
+    where {{ session_changed('left_at') }}
 
 ),
 

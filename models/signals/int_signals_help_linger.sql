@@ -1,15 +1,19 @@
+{{ config(materialized='incremental', instant='detected_at') }}
+
 -- true some seconds after a help tip came into view, if nobody scrolled, closed it or left
 with
 
 session_events as (
 
     select * from {{ ref('session_events') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 ),
 

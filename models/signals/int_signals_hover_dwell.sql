@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', instant='detected_at') }}
+
 -- the pointer rested on a marked element for long, and did not click on it
 with
 
@@ -10,31 +12,37 @@ hovers as (
         {{ is_touch('session_events') }} as is_touch
 
     from {{ ref('session_events') }} as session_events
-    where session_events.event_name = 'hover'
+    where
+        {{ session_changed('session_events.event_at', 'session_events.session_id') }}
+        and session_events.event_name = 'hover'
 
 ),
 
 clicks as (
 
     select * from {{ ref('int_clicks_described') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
 page_exits as (
 
     select * from {{ ref('int_page_exits') }}
+    where {{ session_changed('left_at') }}
 
 ),
 
 session_events as (
 
     select * from {{ ref('session_events') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 ),
 

@@ -3,10 +3,10 @@ with
 
 milestones as (
 
-    select session_events.*
-    from {{ ref('session_events') }} as session_events
+    select lasting_events.*
+    from {{ ref('int_lasting_events') }} as lasting_events
     inner join {{ ref('event_catalog') }} as event_catalog
-        on session_events.event_name = event_catalog.event_name
+        on lasting_events.event_name = event_catalog.event_name
     where event_catalog.is_milestone
 
 ),
@@ -17,7 +17,7 @@ sign_ups as (
         user_key,
         min(event_at) as signed_up_at
 
-    from {{ ref('session_events') }}
+    from {{ ref('int_lasting_events') }}
     where event_name = 'sign_up'
     group by user_key
 

@@ -1,16 +1,21 @@
+{{ config(materialized='incremental', instant='detected_at') }}
+
 -- clicks again and again on one spot: each near the one before, in place and in time
 with
 
 clicks as (
 
     select * from {{ ref('int_clicks_described') }}
+    where {{ session_changed('event_at') }}
 
 ),
 
 disturbances as (
 
     select * from {{ ref('session_events') }}
-    where event_name in ('scroll', 'text_selected')
+    where
+        {{ session_changed('event_at') }}
+        and event_name in ('scroll', 'text_selected')
 
 ),
 

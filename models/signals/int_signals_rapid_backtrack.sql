@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', instant='detected_at') }}
+
 -- back from a page almost at once, without having done anything there, and not for the first time
 with
 
@@ -19,13 +21,16 @@ footsteps as (
         ) as key_count
 
     from {{ ref('session_events') }}
-    where event_name = 'page_view' or is_interaction
+    where
+        {{ session_changed('event_at') }}
+        and (event_name = 'page_view' or is_interaction)
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
+    where {{ session_changed('event_at') }}
 
 ),
 

@@ -8,7 +8,7 @@ setup_events as (
         {{ json_text('properties', 'setup_id') }} as setup_id,
         event_name = 'setup_completed' as is_completed
 
-    from {{ ref('session_events') }}
+    from {{ ref('int_lasting_events') }}
     where event_name in ('setup_started', 'setup_completed')
 
 ),

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', instant='detected_at') }}
+
 -- passed over the call to action of a page, came back to the page, and paused there
 with
 
@@ -12,13 +14,16 @@ cta_events as (
         case when event_name in ('cta_click', 'cta_click_failed') then 1 else 0 end as is_click
 
     from {{ ref('session_events') }}
-    where event_name = 'page_view' or category = 'cta'
+    where
+        {{ session_changed('event_at') }}
+        and (event_name = 'page_view' or category = 'cta')
 
 ),
 
 silences as (
 
     select * from {{ ref('int_silences') }}
+    where {{ session_changed('began_at') }}
 
 ),
 

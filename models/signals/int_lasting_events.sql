@@ -1,0 +1,24 @@
+{{ config(materialized='incremental', instant='event_at') }}
+
+-- the few events whose meaning outlasts their session; what looks across sessions reads these alone
+with
+
+session_events as (
+
+    select * from {{ ref('session_events') }}
+    where {{ session_changed('event_at') }}
+
+)
+
+select
+    event_id,
+    session_id,
+    actor_id,
+    user_key,
+    event_name,
+    event_at,
+    page_url,
+    properties
+
+from session_events
+where category in ('milestone', 'setup') or event_name = 'sign_up'
