@@ -29,20 +29,36 @@ page_views as (
             and event_at >= {{ first_instant(ref('int_changed_sessions'), 'started_at') }}
         {% endif %}
 
+),
+
+-- trackers repeat the page_view of a page that is already open: that neither opens nor leaves it
+openings as (
+
+    select
+        spans.session_id,
+        page_views.page_view_id,
+        page_views.event_at,
+        page_views.event_id,
+        row_number() over (
+            partition by spans.session_id, page_views.page_view_id
+            order by page_views.event_at, page_views.event_id
+        ) as opening_number
+
+    from page_views
+    inner join spans
+        on
+            page_views.actor_id = spans.actor_id
+            and page_views.event_at between spans.started_at and spans.ended_at
+
 )
 
 select
-    spans.session_id,
-    page_views.page_view_id,
-    page_views.event_at as viewed_at,
-    lead(page_views.event_at) over timeline as next_viewed_at,
-    lead(page_views.event_id) over timeline as next_event_id
+    session_id,
+    page_view_id,
+    event_at as viewed_at,
+    lead(event_at) over timeline as next_viewed_at,
+    lead(event_id) over timeline as next_event_id
 
-from page_views
-inner join spans
-    on
-        page_views.actor_id = spans.actor_id
-        and page_views.event_at between spans.started_at and spans.ended_at
-window timeline as (
-    partition by spans.session_id order by page_views.event_at, page_views.event_id
-)
+from openings
+where opening_number = 1
+window timeline as (partition by session_id order by event_at, event_id)

@@ -108,7 +108,7 @@ select
     not_applicable_reason is null as is_applicable,
     not_applicable_reason,
     page_url,
-    page_view_id as subject_id,
+    page_view_id || '@' || left_by_event_id as subject_id,
     {{ json_object({'page_view_id': 'page_view_id'}) }} as evidence
 
 from judged
