@@ -1,6 +1,5 @@
 """Every dbt seed and model as an asset, and every dbt test as a check of one."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,6 @@ from warehouse.transform import (
     TransformationFailed,
     dbt,
     parse,
-    parsed,
 )
 
 UNIQUE_ID = "dagster_dbt/unique_id"
@@ -58,8 +56,8 @@ class Project:
 
 def prepare(home: Home) -> Project:
     """Parse the dbt project."""
-    manifest = parse(home)
-    return Project(json.loads((parsed(home) / "manifest.json").read_text()), manifest)
+    parsed = parse(home)
+    return Project(parsed.writable_manifest().to_dict(omit_none=False), parsed)
 
 
 def source_keys(manifest: Mapping[str, Any], prefix: str) -> list[dg.AssetKey]:

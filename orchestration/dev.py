@@ -5,7 +5,7 @@ import sys
 
 from dotenv import load_dotenv
 
-from orchestration.instance import dagster_home, release_pool
+from orchestration.instance import dagster_home, instance, release_pool
 from warehouse.home import PROJECT, Home
 
 PORT = "3000"
@@ -18,7 +18,8 @@ def main() -> None:
     """
     load_dotenv(PROJECT / ".env", override=False)
     home = Home.from_env(os.environ)
-    release_pool(home)
+    with instance(home) as history:
+        release_pool(home, history)
     env = {**os.environ, "DAGSTER_HOME": str(dagster_home(home)), "KAIROS_HOME": str(home.root)}
     where = ["--host", "127.0.0.1", "--port", env.get("KAIROS_DEV_PORT", PORT)]
     command = [sys.executable, "-m", "dagster", "dev", *where]

@@ -62,14 +62,14 @@ def instance(home: Home) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(dagster_home(home)))
 
 
-def release_pool(home: Home) -> None:
+def release_pool(home: Home, history: dg.DagsterInstance) -> None:
     """Free the pool of runs that are gone: a killed process cannot do it, and all would wait.
 
     While nobody holds the one-writer lock, no claim stands for work on the warehouse. The caller
     sees to it that no other `kairos run` is under way.
     """
     try:
-        with writer(home, timeout_seconds=0, on_wait=lambda _: None), instance(home) as history:
+        with writer(home, timeout_seconds=0, on_wait=lambda _: None):
             storage = history.event_log_storage
             pool = storage.get_concurrency_info(POOL)
             waiting = {step.run_id for step in pool.pending_steps}

@@ -76,9 +76,9 @@ def run_line(
     surroundings = Surroundings(home, env, notes, options or SyncOptions())
     with _alone(home, env):
         job_def = definitions(home).resolve_job_def(job.name)
-        release_pool(home)
         _look_in(home, env)
         with instance(home) as history:
+            release_pool(home, history)
             _bury(history)
             result = job_def.execute_in_process(
                 run_config=QUIETLY,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -100,10 +99,11 @@ def parse(home: Home) -> Any:
     """
     from dbt.cli.main import dbtRunner
 
-    folder = parsed(home)
+    folder = PROJECT / "target" / home.warehouse.stem
     folder.mkdir(parents=True, exist_ok=True)
     command = ["parse", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     command += ["--target-path", str(folder), "--log-path", str(folder), "--log-level", "none"]
+    command += ["--no-write-json"]
     with (
         FileLock(folder / ".lock"),
         _environment(KAIROS_WAREHOUSE=str(folder / home.warehouse.name)),
@@ -111,11 +111,6 @@ def parse(home: Home) -> Any:
         result = dbtRunner().invoke(command)
     _read(command, result)
     return result.result
-
-
-def parsed(home: Home) -> Path:
-    """Return the folder in which `parse` leaves `manifest.json`."""
-    return PROJECT / "target" / home.warehouse.stem
 
 
 def dbt(

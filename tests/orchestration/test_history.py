@@ -61,8 +61,7 @@ def test_a_killed_run_does_not_keep_the_pool(home: Home) -> None:
     with instance(home) as history:
         assert claim(history, "killed")
         assert not claim(history, "killed while it waited")
-
-    release_pool(home)
+        release_pool(home, history)
 
     with instance(home) as history:
         assert claim(history, "next")
@@ -75,7 +74,8 @@ def test_the_pool_is_left_alone_while_somebody_writes(home: Home) -> None:
     with writer(home):
         pid = os.fork()
         if pid == 0:
-            release_pool(home)
+            with instance(home) as history:
+                release_pool(home, history)
             os._exit(0)
         os.waitpid(pid, 0)
 
