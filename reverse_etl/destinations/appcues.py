@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from reverse_etl.destinations.base import (
     setting,
 )
 from reverse_etl.dispatch.rate import RateLimit
-from reverse_etl.model import Kind, Operation, Request
+from reverse_etl.model import Kind, Operation, Request, Response, Result
 
 REGIONS = MappingProxyType({"us": "https://api.appcues.com", "eu": "https://api.eu.appcues.com"})
 MEMBERSHIP = MappingProxyType({"add": "add_user_ids", "remove": "remove_user_ids"})
@@ -43,7 +44,7 @@ class Appcues(Destination):
     event_name: str = setting("kairos_moment")
     batch_count: int = setting(1000, parse=int)
 
-    @property
+    @cached_property
     def capabilities(self) -> Capabilities:
         """The account may send 60 requests a second, all endpoints together."""
         return Capabilities(
@@ -74,6 +75,12 @@ class Appcues(Destination):
             elif operation.kind == Kind.MOMENT:
                 path = f"users/{_quoted(operation.user_key)}/events"
                 yield self._request(path, self._event(operation), (operation,))
+
+    def results(self, request: Request, response: Response) -> Sequence[Result] | None:
+        """A 2xx takes all of it, if it is Appcues that speaks: its bodies are JSON or empty."""
+        if response.body.strip():
+            response.json()
+        return None
 
     def probe(self) -> Request:
         """List tags: needs a right key in the right region, changes nothing."""

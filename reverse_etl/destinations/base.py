@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -130,7 +131,7 @@ class Destination(ABC):
             )
         return cls(**values)
 
-    @property
+    @cached_property
     @abstractmethod
     def capabilities(self) -> Capabilities:
         """What it can do with these settings."""
@@ -162,7 +163,10 @@ class Destination(ABC):
         return request
 
     def verdict(self, response: Response) -> Verdict:
-        """Say what the status means; the map is the same for every vendor but for its `busy`."""
+        """Say what the status means; the map is the same for every vendor but for its `busy`.
+
+        503 says that nothing was done, and is believed; other 5xx leave it open.
+        """
         status = response.status
         if 200 <= status < 300:
             return Verdict.READ

@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from reverse_etl.destinations.base import (
@@ -41,7 +42,7 @@ class Webhook(Destination):
     requests_per_second: float = setting(20.0, parse=float)
     allow_private: bool = setting(False, parse=flag)
 
-    @property
+    @cached_property
     def capabilities(self) -> Capabilities:
         """The receiver has our key in header and body: it can tell a repetition."""
         return Capabilities(

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +24,11 @@ from reverse_etl.model import Operation, Request, Response, Result, State
 from warehouse.errors import KairosError
 
 POLL_SECONDS = 0.1
+VOLLEY = 16
+"""Requests that are written down together, where sending one again changes nothing."""
+UNWRITTEN_SECONDS = 0.25
+UNWRITTEN_ROWS = 2_000
+"""Acknowledgements that may be written late, where sending again changes nothing."""
 HOPELESS_REFUSALS = 200
 """After so many refused requests and not one accepted row, something is wrong with all of them."""
 
@@ -89,7 +95,11 @@ class Dispatcher:
         self._outcome = Outcome()
         self._refusals = 0
         self._under_way: dict[str, deque[Request]] = {}
-        self._slots = threading.Semaphore(2 * self._capabilities.concurrency)
+        self._slots = threading.Semaphore(max(2 * self._capabilities.concurrency, 2 * VOLLEY))
+        self._volley: list[Request] = []
+        self._begun: dict[int, Request] = {}
+        self._unwritten: list[tuple[Operation, Result]] = []
+        self._written_at = time.monotonic()
 
     def run(self, operations: Iterable[Operation]) -> Outcome:
         """Deliver the plan in its order, as far as that is possible; answers what it came to.
@@ -106,7 +116,11 @@ class Dispatcher:
         finally:
             self._transport.close()
         if self._error is not None:
+            with suppress(Exception):
+                # the error that came first is the one to show
+                self._write_down(0)
             raise self._error
+        self._write_down(0)
         return self._outcome
 
     # from the plan to requests
@@ -127,6 +141,7 @@ class Dispatcher:
                 self._submit(buffers.pop(fullest), workers)
         for buffer in buffers.values():
             self._submit(buffer, workers)
+        self._fire(workers)
 
     def _claim(self, chunk: Sequence[Operation]) -> Iterator[Operation]:
         claims = self._ledger.claim(
@@ -148,10 +163,36 @@ class Dispatcher:
 
     def _submit(self, operations: Sequence[Operation], workers: ThreadPoolExecutor) -> None:
         for request in self._build(operations):
+            self._volley.append(request)
+            if len(self._volley) >= VOLLEY:
+                self._fire(workers)
+
+    def _fire(self, workers: ThreadPoolExecutor) -> None:
+        """Hand requests to the workers.
+
+        Those that may be repeated are written down as under way together. Where a repetition
+        would show, each is written down by itself at the last moment, so that a run that dies
+        leaves as few as possible in doubt.
+        """
+        volley, self._volley = self._volley, []
+        repeatable = [request for request in volley if self._is_repeatable(request)]
+        keys = [o.idempotency_key for request in repeatable for o in request.operations]
+        if keys and not self._is_over():
+            held = self._ledger.begin(keys, self._run_id, self._clock())
+            self._begun |= {
+                id(request): request
+                for request in repeatable
+                if all(o.idempotency_key in held for o in request.operations)
+            }
+        for request in volley:
             while not self._slots.acquire(timeout=POLL_SECONDS):
                 if self._error is not None:
                     return
             workers.submit(self._work, request)
+
+    def _is_repeatable(self, request: Request) -> bool:
+        dedupe = self._capabilities.dedupe
+        return all(dedupe.get(o.kind, Dedupe.NONE) is not Dedupe.NONE for o in request.operations)
 
     def _build(self, operations: Sequence[Operation]) -> Iterator[Request]:
         """Build requests; where that fails, halve until the operation that fails stands alone."""
@@ -234,16 +275,8 @@ class Dispatcher:
             self._record(request, [self._left()] * len(operations), states)
             return ()
         signed = self._destination.prepare(request, int(time.time()))
-        held = self._ledger.begin(
-            [o.idempotency_key for o in operations], self._run_id, self._clock()
-        )
-        if len(held) < len(operations):
-            # another dispatcher took this one for dead: what it took over is its to send
-            for operation in operations:
-                if operation.idempotency_key not in held:
-                    states.pop(operation.idempotency_key, None)
-            rest = [o for o in operations if o.idempotency_key in held]
-            self._unsent(rest, states)
+        rest = self._begin(request, states)
+        if rest is not None:
             return rest
         with self._lock:
             self._outcome.request_count += 1
@@ -263,6 +296,22 @@ class Dispatcher:
             raise
         bucket.learn(read_advice(response.headers, time.time()))
         return self._answered(request, response, states)
+
+    def _begin(self, request: Request, states: dict[str, State]) -> Sequence[Operation] | None:
+        """Write that it is under way; answers the rest where some of it is not ours any more."""
+        if self._begun.pop(id(request), None) is not None:
+            return None
+        keys = [operation.idempotency_key for operation in request.operations]
+        held = self._ledger.begin(keys, self._run_id, self._clock())
+        if len(held) == len(keys):
+            return None
+        # another dispatcher took this one for dead: what it took over is its to send
+        for key in keys:
+            if key not in held:
+                states.pop(key, None)
+        rest = [o for o in request.operations if o.idempotency_key in held]
+        self._unsent(rest, states)
+        return rest
 
     def _answered(
         self, request: Request, response: Response, states: dict[str, State]
@@ -357,9 +406,26 @@ class Dispatcher:
         self, request: Request, results: Sequence[Result], states: dict[str, State]
     ) -> None:
         pairs = list(zip(request.operations, results, strict=True))
-        self._ledger.finish(pairs, self._run_id, self._clock())
+        is_settled = all(result.state is State.ACCEPTED for result in results)
+        if is_settled and self._is_repeatable(request):
+            with self._lock:
+                self._unwritten += pairs
+            self._write_down(UNWRITTEN_ROWS)
+        else:
+            self._ledger.finish(pairs, self._run_id, self._clock())
         for operation, result in pairs:
             states[operation.idempotency_key] = result.state
+
+    def _write_down(self, rows: int) -> None:
+        """Write acknowledgements that are waiting: many at once, or after a moment."""
+        with self._lock:
+            now = time.monotonic()
+            if rows and len(self._unwritten) <= rows and now - self._written_at < UNWRITTEN_SECONDS:
+                return
+            waiting, self._unwritten = self._unwritten, []
+            self._written_at = now
+        if waiting:
+            self._ledger.finish(waiting, self._run_id, self._clock())
 
     def _failed(
         self,

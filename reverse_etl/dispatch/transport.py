@@ -26,6 +26,8 @@ READ_SECONDS = 30.0
 ANSWER_SECONDS = 120.0
 """However slowly an answer drips in, after this long it counts as none."""
 LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""Addresses that stand for IPv4 ones, private ones among them."""
 
 
 class Transport(Protocol):
@@ -130,9 +132,11 @@ def _words(error: Exception, request: Request) -> str:
 def is_public(address: str) -> bool:
     """Whether an IP address is one that the public internet routes."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    if mapped is not None:
-        ip = mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and ip in NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+        ip = inner or ip
     return ip.is_global and not ip.is_multicast
 
 

@@ -25,8 +25,6 @@ LEASE_SECONDS = 60.0
 BUSY_TIMEOUT_MS = 60_000
 WRITERS = lock_number("kairos ledger writers")
 CREATION = lock_number("kairos ledger creation")
-CHUNK = 500
-"""Keys per statement: both databases limit the number of parameters."""
 
 
 class Standing(StrEnum):
@@ -71,6 +69,12 @@ class Ledger:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
+        mark = "?" if self._is_sqlite else "%s"
+        # the one statement that is run a million times: compiled by hand
+        self._insert_sql = (
+            f"insert into operations ({', '.join(_NEW)}) "
+            f"values ({', '.join([mark] * len(_NEW))}) on conflict (idempotency_key) do nothing"
+        )
         self._liveness = Liveness(engine)
         self._lease_seconds = lease_seconds
         # SQLite has one writer: threads of this process queue here instead of polling the file
@@ -239,15 +243,9 @@ class Ledger:
             self._insert_new(connection, [unique[key] for key in keys], run_id)
             rows = {
                 row.idempotency_key: row
-                for part in _parts(keys)
                 for row in connection.execute(
-                    sa.select(
-                        table.c.idempotency_key,
-                        table.c.state,
-                        table.c.owner_id,
-                        table.c.attempt_count,
-                    )
-                    .where(table.c.idempotency_key.in_(part))
+                    sa.select(table.c.idempotency_key, table.c.state, table.c.owner_id)
+                    .where(self._among(table.c.idempotency_key, keys))
                     .order_by(table.c.idempotency_key)
                     .with_for_update()
                 )
@@ -311,7 +309,7 @@ class Ledger:
                     values={
                         "state": state,
                         "run_id": run_id,
-                        "owner_id": owner_id if state in _OPEN else None,
+                        "owner_id": owner_id if state in _CLAIMED else None,
                         "error_code": code,
                         "error_message": message,
                     },
@@ -323,29 +321,27 @@ class Ledger:
     ) -> None:
         if not operations:
             return
-        connection.execute(
-            self._insert(schema.operations).on_conflict_do_nothing(
-                index_elements=["idempotency_key"]
-            ),
+        connection.exec_driver_sql(
+            self._insert_sql,
             [
-                {
-                    "idempotency_key": o.idempotency_key,
-                    "operation_id": o.operation_id,
-                    "run_id": run_id,
-                    "destination": o.destination,
-                    "kind": o.kind,
-                    "operation": o.operation,
-                    "object_key": o.object_key,
-                    "user_key": o.user_key,
-                    "decision_id": o.decision_id,
-                    "payload_hash": o.payload_hash,
-                    "state": State.PLANNED,
-                    "attempt_count": 0,
-                    "planned_at": o.planned_at,
-                    "expires_at": o.expires_at,
-                    "scope": o.scope_text,
-                    "counts_toward_caps": o.decision_id is not None and o.scope.counts_toward_caps,
-                }
+                (
+                    o.idempotency_key,
+                    o.operation_id,
+                    run_id,
+                    o.destination,
+                    o.kind.value,
+                    o.operation,
+                    o.object_key,
+                    o.user_key,
+                    o.decision_id,
+                    o.payload_hash,
+                    State.PLANNED.value,
+                    0,
+                    schema.to_micros(o.planned_at),
+                    o.expires_at and schema.to_micros(o.expires_at),
+                    o.scope_text,
+                    o.decision_id is not None and o.scope.counts_toward_caps,
+                )
                 for o in operations
             ],
         )
@@ -383,26 +379,35 @@ class Ledger:
         adds_attempt: bool = False,
     ) -> list[str]:
         """Change operations and log the change; with `owner_id`, only those it still holds."""
+        if not keys:
+            return []
         table, log = schema.operations, schema.changes
-        changed: list[str] = []
-        for part in _parts(sorted(keys)):
-            statement = table.update().where(table.c.idempotency_key.in_(part)).values(**values)
-            if adds_attempt:
-                statement = statement.values(attempt_count=table.c.attempt_count + 1)
-            if owner_id is not None:
-                statement = statement.where(table.c.owner_id == owner_id)
-            held = list(connection.scalars(statement.returning(table.c.idempotency_key)))
-            if held:
-                connection.execute(
-                    log.insert().from_select(
-                        schema.LOGGED,
-                        sa.select(*(table.c[name] for name in schema.LOGGED))
-                        .where(table.c.idempotency_key.in_(held))
-                        .order_by(table.c.idempotency_key),
-                    )
-                )
-            changed += held
+        statement = (
+            table.update()
+            .where(self._among(table.c.idempotency_key, sorted(keys)))
+            .values(**values)
+            .returning(table.c.idempotency_key)
+        )
+        if adds_attempt:
+            statement = statement.values(attempt_count=table.c.attempt_count + 1)
+        if owner_id is not None:
+            statement = statement.where(table.c.owner_id == owner_id)
+        changed = sorted(connection.scalars(statement))
+        if changed:
+            copied = sa.select(*(table.c[name] for name in schema.LOGGED)).where(
+                self._among(table.c.idempotency_key, changed)
+            )
+            connection.execute(
+                log.insert().from_select(schema.LOGGED, copied.order_by(table.c.idempotency_key))
+            )
         return changed
+
+    def _among(self, column: sa.Column[Any], keys: Sequence[str]) -> sa.ColumnElement[bool]:
+        """Whether a column holds one of many keys, as one parameter whatever their number."""
+        if self._is_sqlite:
+            each = sa.func.json_each(json.dumps(list(keys))).table_valued("value")
+            return column.in_(sa.select(each.c.value))
+        return column == sa.any_(sa.bindparam(None, list(keys), type_=sa.ARRAY(sa.Text)))
 
     def begin(self, keys: Sequence[str], owner_id: str, at: datetime) -> set[str]:
         """Write, before the request, that it is under way; answers the keys still held."""
@@ -432,6 +437,8 @@ class Ledger:
                     owner_id=owner_id,
                     values={
                         "state": result.state,
+                        # what this run may try again stays in its hands
+                        **({} if result.state in _OPEN else {"owner_id": None}),
                         "acknowledged_at": at if result.state is State.ACCEPTED else None,
                         "http_status": result.http_status,
                         "error_code": result.error_code,
@@ -469,12 +476,11 @@ class Ledger:
         self, connection: sa.Connection, decision_ids: Sequence[str], at: datetime
     ) -> None:
         table = schema.reservations
-        for part in _parts(sorted(decision_ids)):
-            connection.execute(
-                table.update()
-                .where(table.c.decision_id.in_(part), table.c.released_at.is_(None))
-                .values(released_at=at)
-            )
+        connection.execute(
+            table.update()
+            .where(self._among(table.c.decision_id, decision_ids), table.c.released_at.is_(None))
+            .values(released_at=at)
+        )
 
     def _reserve(
         self,
@@ -554,15 +560,13 @@ class Ledger:
         self, connection: sa.Connection, decision_ids: Sequence[str]
     ) -> set[str]:
         table = schema.reservations
-        return {
-            decision_id
-            for part in _parts(sorted(decision_ids))
-            for decision_id in connection.scalars(
+        return set(
+            connection.scalars(
                 sa.select(table.c.decision_id).where(
-                    table.c.decision_id.in_(part), table.c.released_at.is_(None)
+                    self._among(table.c.decision_id, decision_ids), table.c.released_at.is_(None)
                 )
             )
-        }
+        )
 
     def _histories(
         self,
@@ -578,17 +582,21 @@ class Ledger:
         if guard.reach is not None:
             near = table.c.reserved_at.between(at - guard.reach, at + guard.reach)
 
+        if any(cap.window_kind == "session" for cap in guard.caps):
+            sessions = {d.scope.session_id for d in decisions if d.scope.session_id}
+            near = sa.or_(near, self._among(table.c.session_id, sorted(sessions)))
+
         def load(column: sa.Column[Any], keys: Iterable[str]) -> dict[str, list[Reserved]]:
             found: dict[str, list[Reserved]] = defaultdict(list)
-            for part in _parts(sorted(set(keys))):
-                sessions = {d.scope.session_id for d in decisions if d.scope.session_id}
-                here = sa.or_(near, table.c.session_id.in_(sorted(sessions)))
-                for row in connection.execute(
-                    sa.select(table).where(column.in_(part), counts, here)
-                ):
-                    found[getattr(row, column.name)].append(
-                        Reserved(row.user_key, row.reserved_at, Scope.parse(row.scope))
-                    )
+            wanted = self._among(column, sorted(set(keys)))
+            for row in connection.execute(
+                sa.select(
+                    column.label("key"), table.c.user_key, table.c.reserved_at, table.c.scope
+                ).where(wanted, counts, near)
+            ):
+                found[row.key].append(
+                    Reserved(row.user_key, row.reserved_at, Scope.parse(row.scope))
+                )
             return found
 
         by_account: dict[str, list[Reserved]] = defaultdict(list)
@@ -642,6 +650,12 @@ class Ledger:
         connection.rollback()
         return horizon
 
+    def clear(self) -> None:
+        """Forget everything: for tests that begin again on one database."""
+        with self._write() as connection:
+            for table in reversed(schema.metadata.sorted_tables):
+                connection.execute(table.delete())
+
     def operations(self, destination: str | None = None) -> list[sa.Row[Any]]:
         """Every operation as it stands, for tests and people; not for large ledgers."""
         statement = sa.select(schema.operations).order_by(schema.operations.c.idempotency_key)
@@ -651,16 +665,30 @@ class Ledger:
             return list(connection.execute(statement))
 
 
-_OPEN = (State.PLANNED, State.RESERVED)
+_NEW = (
+    "idempotency_key",
+    "operation_id",
+    "run_id",
+    "destination",
+    "kind",
+    "operation",
+    "object_key",
+    "user_key",
+    "decision_id",
+    "payload_hash",
+    "state",
+    "attempt_count",
+    "planned_at",
+    "expires_at",
+    "scope",
+    "counts_toward_caps",
+)
+_CLAIMED = (State.PLANNED, State.RESERVED)
+_OPEN = (State.RETRYABLE, State.UNKNOWN)
 
 
 def _scope_text(scope: Scope) -> str:
     return json.dumps({name: getattr(scope, name) for name in scope.__dataclass_fields__})
-
-
-def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), CHUNK):
-        yield keys[start : start + CHUNK]
 
 
 def _safe(url: str | sa.URL) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ class Line:
         if ledger_url:
             env["KAIROS_LEDGER_URL"] = ledger_url
         self.env: dict[str, str] = {**env, **sandbox.environment()}
+        self.env["KAIROS_WEBHOOK_REQUESTS_PER_SECOND"] = "1000"
         self.home = Home.from_env(self.env).ensure()
         self.now = NOW
         with connect(self.home) as connection:
@@ -202,6 +203,3 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 def any_line(tmp_path: Path, sandbox: Sandbox, ledger_url: str) -> Line:
     """A line on each of the two databases."""
     return Line(tmp_path / "home", sandbox, ledger_url)
-
-
-Waiter = Callable[[Callable[[], bool]], None]

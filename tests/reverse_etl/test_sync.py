@@ -122,3 +122,87 @@ def test_caps_hold_in_plan_order_and_suppression_is_final(line: Line) -> None:
         "accepted", "accepted", "suppressed", "suppressed",
     ]  # fmt: skip
     assert second.counts == {}
+
+
+def test_a_refused_message_gives_its_place_under_the_cap_to_another(line: Line, sandbox) -> None:
+    line.caps(("one", "all", "*", "lifetime", None, "user", 1, True))
+    sandbox.fault(kind="reject", destination="webhook", users=["ann"], times=1)
+    line.plan([moment(3, user_key="ann", scope={})])
+    assert line.sync().counts == {"rejected": 1}
+
+    line.plan([moment(2, user_key="ann", scope={}), moment(3, user_key="ann", scope={})])
+
+    assert line.sync().counts == {"accepted": 1, "suppressed": 1}
+    assert line.states()[moment(2, user_key="ann").idempotency_key] == "accepted"
+
+
+def test_rows_beyond_the_maximum_wait_for_a_later_run(line: Line) -> None:
+    line.plan([operation(n) for n in range(10)])
+
+    assert (line.sync(max_rows=4).counts, line.sync(max_rows=4).done_before) == (
+        {"accepted": 4},
+        4,
+    )
+
+
+def test_a_mass_removal_is_held_back_until_it_is_allowed(line: Line, sandbox) -> None:
+    line.plan([operation(n) for n in range(40)])
+    line.sync()
+    with Ledger.open(line.home.ledger_url) as ledger:
+        replicate(line.home, ledger, line.now)
+    removals = [operation(n, verb="remove") for n in range(13)]
+    line.plan([*removals, moment(1)])
+
+    held = line.sync()
+    allowed = line.sync(allow_mass_removal=True)
+
+    assert held.counts == {"accepted": 1}
+    assert held.needs_a_person and "13 of 40 members" in held.warnings[0]
+    assert allowed.counts == {"accepted": 13}
+    assert len(sandbox.witness("webhook").members["people"]) == 27
+
+
+def test_a_few_may_always_leave_and_a_share_below_the_limit_too(line: Line) -> None:
+    line.plan([operation(n) for n in range(40)])
+    line.sync()
+    with Ledger.open(line.home.ledger_url) as ledger:
+        replicate(line.home, ledger, line.now)
+
+    line.plan([operation(n, verb="remove") for n in range(12)])
+    assert line.sync().counts == {"accepted": 12}
+
+
+def test_a_destination_that_asks_for_a_long_silence_is_left_for_a_later_run(line, sandbox) -> None:
+    sandbox.fault(kind="429", destination="webhook", seconds=3600, retry_after="date", times=None)
+    line.plan([operation(n) for n in range(500)])
+
+    report = line.sync()
+
+    assert "asks us to wait 3" in str(report.problem)
+    assert set(report.counts) == {"retryable"}
+    assert report.request_count <= 6
+
+
+def test_an_answer_that_is_no_json_leaves_the_outcome_open(line: Line, sandbox) -> None:
+    sandbox.fault(kind="malformed", destination="appcues", times=1)
+    line.plan([moment(1, destination="appcues"), operation(1, destination="appcues")])
+
+    report = line.sync("appcues")
+
+    assert report.request_count >= 2
+    assert sum(report.counts.values()) == 2
+
+
+def test_secrets_are_in_no_ledger_report_or_message(line: Line, sandbox) -> None:
+    secrets = [line.env[name] for name in ("KAIROS_APPCUES_API_SECRET", "KAIROS_APPCUES_API_KEY")]
+    sandbox.fault(kind="reject", destination="appcues", users=["user-1"], times=None)
+    line.plan([operation(n, destination="appcues") for n in range(3)])
+    report = line.sync("appcues")
+    line.env["KAIROS_APPCUES_BASE_URL"] = "http://127.0.0.1:9"
+    line.plan([operation(n, destination="appcues") for n in range(3, 6)])
+    down = line.sync("appcues")
+
+    with Ledger.open(line.home.ledger_url) as ledger:
+        everything = repr([report, down, ledger.operations(), ledger.changes_after(0, 1000)])
+    for secret in secrets:
+        assert secret not in everything
