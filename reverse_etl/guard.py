@@ -51,22 +51,10 @@ def held_back(
     """
     rows = connection.execute(
         """
-        with acknowledged as (
-            select
-                object_key,
-                user_key,
-                arg_max(operation, sequence) as operation
-            from raw.sync_operations
-            where destination = $destination
-                and kind = 'audience'
-                and state in ('accepted', 'delivered', 'shown')
-            group by object_key, user_key
-        ),
-
-        members as (
+        with members as (
             select object_key, count(*) as member_count
-            from acknowledged
-            where operation <> 'remove'
+            from kairos.sync_state
+            where destination = $destination and kind = 'audience' and is_present
             group by object_key
         ),
 

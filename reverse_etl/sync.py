@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import duckdb
 import yaml
 
 from reverse_etl import destinations
-from reverse_etl.destinations.base import Destination
+from reverse_etl.destinations.base import Destination, InDoubt
 from reverse_etl.dispatch.dispatcher import Dispatcher, Outcome, Tuning
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.guard import HeldBack, held_back, max_removal_pct
@@ -105,7 +105,9 @@ def _sync(
     options = options or SyncOptions()
     stop = stop or threading.Event()
     started_at = clock()
-    guard, planned_count, held = _preflight(home, target.name, env, options)
+    guard, planned_count, held, policy = _preflight(home, target.name, env, options)
+    if target.in_doubt is None and policy is not None:
+        target = replace(target, in_doubt=policy)
     run_id = f"{target.name}-{uuid.uuid4().hex}"
     dispatcher = Dispatcher(
         target,
@@ -161,8 +163,8 @@ def _status(outcome: Outcome, stop: threading.Event) -> str:
 
 def _preflight(
     home: Home, destination: str, env: Mapping[str, str], options: SyncOptions
-) -> tuple[Guard, int, list[HeldBack]]:
-    """Read caps, the size of the plan, and what the guard against mass removal holds back."""
+) -> tuple[Guard, int, list[HeldBack], InDoubt | None]:
+    """Read caps, the size of the plan, what the guard holds back, and the policy for doubts."""
     removal_pct = max_removal_pct(env)
     with connect(home, read_only=True) as connection:
         try:
@@ -171,6 +173,10 @@ def _preflight(
                 {"destination": destination},
             ).fetchall()
             caps = _caps(connection)
+            policies = connection.execute(
+                "select unknown_policy from kairos.destinations where destination = $destination",
+                {"destination": destination},
+            ).fetchall()
             held = (
                 []
                 if options.allow_mass_removal
@@ -178,7 +184,8 @@ def _preflight(
             )
         except duckdb.CatalogException as error:
             raise no_plan(home) from error
-    return Guard(caps, project_time_zone()), count, held
+    policy = InDoubt(policies[0][0]) if policies else None
+    return Guard(caps, project_time_zone()), count, held, policy
 
 
 def _caps(connection: duckdb.DuckDBPyConnection) -> list[Cap]:

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reverse_etl.destinations.base import Dedupe, Destination, Verdict
@@ -98,6 +98,8 @@ class Dispatcher:
         self._slots = threading.Semaphore(max(2 * self._capabilities.concurrency, 2 * VOLLEY))
         self._volley: list[Request] = []
         self._begun: dict[int, Request] = {}
+        # perhaps sent by an earlier attempt: no later failure takes that back
+        self._doubtful: set[str] = set()
         self._unwritten: list[tuple[Operation, Result]] = []
         self._written_at = time.monotonic()
 
@@ -156,6 +158,8 @@ class Dispatcher:
         self._outcome.seen += len(chunk)
         for claim in claims:
             self._outcome.standings[claim.standing] += 1
+            if claim.was_in_doubt and claim.standing is Standing.CLAIMED:
+                self._doubtful.add(claim.operation.idempotency_key)
             if claim.standing is Standing.CLAIMED:
                 yield claim.operation
             elif claim.standing in _ENDS:
@@ -175,7 +179,7 @@ class Dispatcher:
         leaves as few as possible in doubt.
         """
         volley, self._volley = self._volley, []
-        repeatable = [request for request in volley if self._is_repeatable(request)]
+        repeatable = [request for request in volley if self._are_repeatable(request.operations)]
         keys = [o.idempotency_key for request in repeatable for o in request.operations]
         if keys and not self._is_over():
             held = self._ledger.begin(keys, self._run_id, self._clock())
@@ -190,9 +194,9 @@ class Dispatcher:
                     return
             workers.submit(self._work, request)
 
-    def _is_repeatable(self, request: Request) -> bool:
+    def _are_repeatable(self, operations: Sequence[Operation]) -> bool:
         dedupe = self._capabilities.dedupe
-        return all(dedupe.get(o.kind, Dedupe.NONE) is not Dedupe.NONE for o in request.operations)
+        return all(dedupe.get(o.kind, Dedupe.NONE) is not Dedupe.NONE for o in operations)
 
     def _build(self, operations: Sequence[Operation]) -> Iterator[Request]:
         """Build requests; where that fails, halve until the operation that fails stands alone."""
@@ -219,7 +223,7 @@ class Dispatcher:
                 return
             following: Request | None = request
             while following is not None:
-                states = {o.idempotency_key: _before(o) for o in following.operations}
+                states = {o.idempotency_key: self._before(o) for o in following.operations}
                 try:
                     self._deliver(following, states, 1)
                 finally:
@@ -272,7 +276,7 @@ class Dispatcher:
         operations = request.operations
         bucket = self._bucket(request.endpoint_class)
         if not self._wait_for(bucket):
-            self._record(request, [self._left()] * len(operations), states)
+            self._record(operations, [self._left()] * len(operations), states)
             return ()
         signed = self._destination.prepare(request, int(time.time()))
         rest = self._begin(request, states)
@@ -310,8 +314,8 @@ class Dispatcher:
             if key not in held:
                 states.pop(key, None)
         rest = [o for o in request.operations if o.idempotency_key in held]
-        self._unsent(rest, states)
-        return rest
+        result = Result(State.RETRYABLE, None, "not_sent", "its batch lost a row to another run")
+        return self._record(rest, [result] * len(rest), states)
 
     def _answered(
         self, request: Request, response: Response, states: dict[str, State]
@@ -324,12 +328,11 @@ class Dispatcher:
         if verdict is Verdict.READ or response.status in self._capabilities.row_statuses:
             results = self._read(request, response)
             if results is not None:
-                self._record(request, results, states)
-                return self._to_repeat(zip(request.operations, results, strict=True))
+                return self._record(request.operations, results, states)
         code, message = f"http_{response.status}", self._message(request, response)
         if verdict is Verdict.READ:
             result = Result(State.ACCEPTED, response.status)
-            self._record(request, [result] * len(request.operations), states)
+            self._record(request.operations, [result] * len(request.operations), states)
             return ()
         if verdict is Verdict.RETRY:
             return self._failed(request, State.RETRYABLE, code, message, states, response)
@@ -392,7 +395,7 @@ class Dispatcher:
         is_whole = verdict is Verdict.NO_TARGET
         if len(operations) == 1 or is_whole:
             result = Result(State.REJECTED, response.status, code, message)
-            self._record(request, [result] * len(operations), states)
+            self._record(operations, [result] * len(operations), states)
             return ()
         self._failed(request, State.RETRYABLE, code, message, states, response)
         for half in _halves(operations):
@@ -403,11 +406,18 @@ class Dispatcher:
     # writing down
 
     def _record(
-        self, request: Request, results: Sequence[Result], states: dict[str, State]
-    ) -> None:
-        pairs = list(zip(request.operations, results, strict=True))
+        self,
+        operations: Sequence[Operation],
+        results: Sequence[Result],
+        states: dict[str, State],
+    ) -> list[Operation]:
+        """Write results down; answers the operations that may be sent again."""
+        pairs = [
+            (operation, self._in_doubt(operation, result))
+            for operation, result in zip(operations, results, strict=True)
+        ]
         is_settled = all(result.state is State.ACCEPTED for result in results)
-        if is_settled and self._is_repeatable(request):
+        if is_settled and self._are_repeatable(operations):
             with self._lock:
                 self._unwritten += pairs
             self._write_down(UNWRITTEN_ROWS)
@@ -415,6 +425,23 @@ class Dispatcher:
             self._ledger.finish(pairs, self._run_id, self._clock())
         for operation, result in pairs:
             states[operation.idempotency_key] = result.state
+        return [
+            operation
+            for operation, result in pairs
+            if result.state is State.RETRYABLE
+            or (result.state is State.UNKNOWN and self._destination.resends(operation))
+        ]
+
+    def _in_doubt(self, operation: Operation, result: Result) -> Result:
+        """A failure after a doubt leaves the doubt: the earlier attempt may have arrived."""
+        key = operation.idempotency_key
+        if result.state is State.UNKNOWN:
+            self._doubtful.add(key)
+        elif result.state is State.RETRYABLE and key in self._doubtful:
+            return replace(result, state=State.UNKNOWN)
+        else:
+            self._doubtful.discard(key)
+        return result
 
     def _write_down(self, rows: int) -> None:
         """Write acknowledgements that are waiting: many at once, or after a moment."""
@@ -438,39 +465,19 @@ class Dispatcher:
     ) -> Sequence[Operation]:
         """Write a failure of the whole request; answers what may be sent again."""
         status = response.status if response is not None else None
-        results = [
-            Result(self._doubt(operation, state), status, code, message)
-            for operation in request.operations
-        ]
-        self._record(request, results, states)
-        return self._to_repeat(zip(request.operations, results, strict=True))
-
-    def _doubt(self, operation: Operation, state: State) -> State:
-        """Where repeating changes nothing there is no doubt, only something to repeat."""
-        dedupe = self._capabilities.dedupe.get(operation.kind)
-        if state is State.UNKNOWN and dedupe is Dedupe.SET:
-            return State.RETRYABLE
-        return state
-
-    def _to_repeat(self, pairs: Iterable[tuple[Operation, Result]]) -> list[Operation]:
-        return [
-            operation
-            for operation, result in pairs
-            if result.state is State.RETRYABLE
-            or (result.state is State.UNKNOWN and self._destination.resends(operation))
-        ]
-
-    def _unsent(self, operations: Sequence[Operation], states: dict[str, State]) -> None:
-        result = Result(State.RETRYABLE, None, "not_sent", "its batch lost a row to another run")
-        self._ledger.finish([(o, result) for o in operations], self._run_id, self._clock())
-        for operation in operations:
-            states[operation.idempotency_key] = State.RETRYABLE
+        results = [Result(state, status, code, message)] * len(request.operations)
+        return self._record(request.operations, results, states)
 
     def _left(self) -> Result:
         """What an operation is when this run ends before its turn."""
         if self._outcome.problem is None:
             return Result(State.RETRYABLE, None, "stopped", "the run was stopped before its turn")
         return Result(State.RETRYABLE, None, "destination_down", self._outcome.problem)
+
+    def _before(self, operation: Operation) -> State:
+        if operation.idempotency_key in self._doubtful:
+            return State.UNKNOWN
+        return State.PLANNED if operation.decision_id is None else State.RESERVED
 
     def _count(self, state: State) -> None:
         with self._lock:
@@ -551,10 +558,6 @@ _ENDS = {
     Standing.INVALID: State.INVALID,
     Standing.IN_DOUBT: State.UNKNOWN,
 }
-
-
-def _before(operation: Operation) -> State:
-    return State.PLANNED if operation.decision_id is None else State.RESERVED
 
 
 def _name(error: BaseException) -> str:

@@ -284,7 +284,7 @@ class Ledger:
                     if operation.decision_id is not None:
                         to_reserve.append(operation)
                     else:
-                        updates[State.PLANNED, None, None].append(key)
+                        updates[_taken(operation, in_doubt)].append(key)
 
             blocked = self._reserve(
                 connection,
@@ -296,7 +296,7 @@ class Ledger:
                 key = operation.idempotency_key
                 cap = blocked.get(operation.decision_id or "")
                 if cap is None:
-                    updates[State.RESERVED, None, None].append(key)
+                    updates[_taken(operation, standings[key].was_in_doubt)].append(key)
                 else:
                     standings[key] = Claim(operation, Standing.SUPPRESSED)
                     updates[State.SUPPRESSED, "cap", cap].append(key)
@@ -683,8 +683,15 @@ _NEW = (
     "scope",
     "counts_toward_caps",
 )
-_CLAIMED = (State.PLANNED, State.RESERVED)
+_CLAIMED = (State.PLANNED, State.RESERVED, State.UNKNOWN)
 _OPEN = (State.RETRYABLE, State.UNKNOWN)
+
+
+def _taken(operation: Operation, in_doubt: bool) -> tuple[State, str | None, str | None]:
+    """How a claimed operation stands; a doubt lasts until an answer ends it."""
+    if in_doubt:
+        return State.UNKNOWN, "run_died", "an earlier run ended without an answer"
+    return (State.PLANNED if operation.decision_id is None else State.RESERVED), None, None
 
 
 def _scope_text(scope: Scope) -> str:

@@ -42,6 +42,16 @@ create table if not exists kairos.fatigue_caps (
     cap_name varchar, scope varchar, scope_value varchar, window_kind varchar,
     window_seconds bigint, time_zone varchar, maximum integer, is_enabled boolean
 );
+create table if not exists kairos.destinations (
+    destination varchar, unknown_policy varchar, is_enabled boolean
+);
+create or replace view kairos.sync_state as
+select
+    destination, kind, object_key, user_key,
+    arg_max(operation, sequence) <> 'remove' as is_present
+from raw.sync_operations
+where state = 'accepted'
+group by destination, kind, object_key, user_key;
 """
 
 

@@ -1,8 +1,11 @@
 """The plan goes out over real HTTP, and the ledger says what became of it."""
 
+import pytest
+
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.replica import replicate
 from tests.reverse_etl.conftest import Line, later, moment, operation
+from warehouse.connection import connect
 
 
 def test_memberships_arrive_and_a_second_run_sends_nothing(any_line: Line, sandbox) -> None:
@@ -206,3 +209,31 @@ def test_secrets_are_in_no_ledger_report_or_message(line: Line, sandbox) -> None
         everything = repr([report, down, ledger.operations(), ledger.changes_after(0, 1000)])
     for secret in secrets:
         assert secret not in everything
+
+
+def test_a_doubt_lasts_through_later_failures_until_an_answer_ends_it(line: Line, sandbox) -> None:
+    # else a membership that perhaps exists would count as none, and never be removed
+    sandbox.fault(kind="commit_then_drop", destination="appcues", times=1)
+    sandbox.fault(kind="5xx", destination="appcues", status=503, times=None)
+    line.plan([operation(1, destination="appcues")])
+    key = operation(1, destination="appcues").idempotency_key
+
+    line.sync("appcues")
+    assert line.states()[key] == "unknown"
+    line.sync("appcues")
+    assert line.states()[key] == "unknown"
+
+    sandbox.faults.clear()
+    assert line.sync("appcues").counts == {"accepted": 1}
+
+
+@pytest.mark.parametrize(("policy", "times"), [("skip", 1), ("resend", 2)])
+def test_the_seed_says_what_is_done_with_a_message_in_doubt(line, sandbox, policy, times) -> None:
+    with connect(line.home) as connection:
+        connection.execute("insert into kairos.destinations values ('appcues', ?, true)", [policy])
+    sandbox.fault(kind="commit_then_drop", destination="appcues", times=1)
+    line.plan([moment(1, destination="appcues")])
+
+    line.sync("appcues")
+
+    assert set(sandbox.witness("appcues").events.values()) == {times}
