@@ -1,0 +1,226 @@
+"""What every vendor's destination owes, tried over real HTTP against its stand-in."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from kairos.doctor.check import Status
+from kairos.doctor.delivery import check_destination
+from reverse_etl import destinations
+from reverse_etl.destinations.base import Dedupe
+from reverse_etl.dispatch.dispatcher import Dispatcher, Outcome
+from reverse_etl.dispatch.transport import Transport
+from reverse_etl.ledger.caps import Guard
+from reverse_etl.ledger.store import Ledger
+from reverse_etl.model import Kind, Operation
+from reverse_etl.sandbox import Sandbox
+from reverse_etl.sandbox.witness import Witness
+from tests.reverse_etl.conftest import NOW, QUICK, operation
+
+
+class Delivery:
+    """Delivers operations to one destination, with a ledger of its own."""
+
+    def __init__(self, name: str, env: Mapping[str, str], ledger: Ledger) -> None:
+        self.name = name
+        self.env = dict(env)
+        self.ledger = ledger
+        self.runs = 0
+
+    def __call__(self, *operations: Operation, transport: Transport | None = None) -> Outcome:
+        self.runs += 1
+        run_id = f"run-{self.runs}"
+        dispatcher = Dispatcher(
+            destinations.find(self.name).from_env(self.env),
+            self.ledger,
+            Guard([], "UTC"),
+            run_id=run_id,
+            clock=lambda: NOW,
+            stop=threading.Event(),
+            tuning=QUICK,
+            transport=transport,
+        )
+        with self.ledger.owner(run_id):
+            return dispatcher.run(operations)
+
+    def states(self) -> dict[str, str]:
+        """The state of each operation, by the person it is about."""
+        return {row.user_key: row.state for row in self.ledger.operations()}
+
+    def codes(self) -> dict[str, str | None]:
+        """The error code of each operation, by the person it is about."""
+        return {row.user_key: row.error_code for row in self.ledger.operations()}
+
+
+@pytest.fixture
+def delivery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Delivery]:
+    contract: VendorContract = request.instance
+    with Sandbox() as sandbox, Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        contract.sandbox = sandbox
+        yield Delivery(contract.name, sandbox.environment() | contract.settings, ledger)
+
+
+class VendorContract:
+    """Subclass it in the vendor's test module, with what is particular about the vendor.
+
+    A test of something that the vendor does not have is set to None there.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[Mapping[str, str]] = {}
+    secrets: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Each secret's variable, and the kinds that need it."""
+    probed: ClassVar[tuple[str, ...]]
+    """The secrets that the probe shows to be right."""
+    kinds: ClassVar[Mapping[str, Dedupe]]
+    audience: ClassVar[str] = "people"
+    attributed: ClassVar[tuple[str, ...]] = ("audience", "profile", "moment")
+    """The kinds whose refused rows the vendor lets us find."""
+    sandbox: Sandbox
+
+    def operation(self, number: int, kind: str, **fields: Any) -> Operation:
+        verb = {"audience": "add", "profile": "update", "moment": "send"}[kind]
+        object_key = {"audience": self.audience, "profile": "profile", "moment": "tip"}[kind]
+        payload = {"band": "high", "score": 0.5} if kind != "audience" else {}
+        return operation(
+            number,
+            **{
+                "destination": self.name,
+                "kind": kind,
+                "verb": verb,
+                "object_key": object_key,
+                "payload": payload,
+                **fields,
+            },
+        )
+
+    @property
+    def witness(self) -> Witness:
+        return self.sandbox.witness(self.name)
+
+    def is_member(self, user: str) -> bool:
+        return user in self.witness.members.get(self.audience, set())
+
+    # the contract
+
+    def test_it_takes_the_kinds_that_it_says(self, delivery: Delivery) -> None:
+        found = destinations.find(self.name).from_env(delivery.env)
+
+        assert found.capabilities.dedupe == {Kind(k): dedupe for k, dedupe in self.kinds.items()}
+
+    def test_members_are_added_and_removed(self, delivery: Delivery) -> None:
+        delivery(self.operation(1, "audience"), self.operation(2, "audience"))
+        assert self.is_member("user-1") and self.is_member("user-2")
+
+        removal = self.operation(3, "audience", verb="remove", user_key="user-1")
+        outcome = delivery(removal, self.operation(4, "audience"))
+
+        assert outcome.counts == {"accepted": 2}
+        assert [self.is_member(f"user-{n}") for n in (1, 2, 4)] == [False, True, True]
+
+    def test_profiles_are_set_and_a_null_removes(self, delivery: Delivery) -> None:
+        delivery(self.operation(1, "profile"))
+        assert self.witness.profiles["user-1"] == {"band": "high", "score": 0.5}
+
+        change = {"band": None, "plan": "pro"}
+        outcome = delivery(self.operation(2, "profile", user_key="user-1", payload=change))
+
+        assert outcome.counts == {"accepted": 1}
+        assert self.witness.profiles["user-1"] == {"score": 0.5, "plan": "pro"}
+
+    def test_a_moment_arrives_with_context_content_and_key(self, delivery: Delivery) -> None:
+        moment = self.operation(1, "moment")
+
+        assert delivery(moment).counts == {"accepted": 1}
+
+        [request] = [r for r in self.sandbox.requests(self.name) if r.method == "POST"][-1:]
+        text = request.body_bytes.decode()
+        assert f'"idempotency_key":"{moment.idempotency_key}"' in text
+        assert '"content_key":"tip"' in text and '"band":"high"' in text
+        assert sum(self.witness.events.values()) == 1
+
+    def test_wrong_credentials_stop_the_run_and_burn_no_row(self, delivery: Delivery) -> None:
+        for variable, kinds in self.secrets.items():
+            for kind in kinds:
+                delivery.env[variable], right = "wrong-secret", delivery.env[variable]
+                rows = [self.operation(n, kind, key=f"{variable}{kind}{n}") for n in range(20)]
+
+                outcome = delivery(*rows)
+
+                delivery.env[variable] = right
+                assert outcome.counts == {"retryable": 20}, (variable, kind)
+                assert f"KAIROS_{self.name.upper()}_" in str(outcome.problem)
+                assert outcome.request_count <= 4
+                again = delivery(*rows)
+                assert again.counts == {"accepted": 20}, (variable, kind)
+
+    def test_the_doctor_tells_right_from_wrong_credentials(self, delivery: Delivery) -> None:
+        assert check_destination(self.name, delivery.env).status is Status.OK
+        for variable in self.probed:
+            wrong = {**delivery.env, variable: "wrong-secret"}
+            assert check_destination(self.name, wrong).status is Status.FAIL, variable
+
+    def test_a_bad_row_stands_alone(self, delivery: Delivery) -> None:
+        for kind in self.kinds:
+            if kind not in self.attributed:
+                continue
+            bad = f"bad-{kind}"
+            self.sandbox.fault(kind="reject", destination=self.name, users=[bad], times=None)
+            rows = [self.operation(n, kind) for n in range(9)]
+
+            outcome = delivery(*rows, self.operation(9, kind, user_key=bad))
+
+            assert outcome.counts == {"accepted": 9, "rejected": 1}, kind
+            assert delivery.states()[bad] == "rejected"
+        assert len(self.witness.events) == sum(self.witness.events.values())
+
+    def test_a_lost_answer_is_handled_by_what_the_vendor_can_tell(self, delivery: Delivery) -> None:
+        for kind, dedupe in self.kinds.items():
+            self.sandbox.fault(kind="commit_then_drop", destination=self.name)
+            rows = [self.operation(n, kind, user_key=f"{kind}-{n}") for n in range(3)]
+
+            outcome = delivery(*rows)
+
+            if dedupe is Dedupe.NONE:
+                assert set(outcome.counts) <= {"unknown", "accepted"} and outcome.counts["unknown"]
+            else:
+                assert outcome.counts == {"accepted": 3}, kind
+        assert len(self.witness.events) == sum(self.witness.events.values())
+
+    def test_too_many_requests_are_sent_again(self, delivery: Delivery) -> None:
+        for kind in self.kinds:
+            self.sandbox.fault(kind="429", destination=self.name, seconds=0.05)
+            rows = [self.operation(n, kind) for n in range(3)]
+
+            assert delivery(*rows).counts == {"accepted": 3}, kind
+
+    def test_an_answer_that_is_no_answer_is_not_taken_for_success(self, delivery: Delivery) -> None:
+        for kind, dedupe in self.kinds.items():
+            self.sandbox.fault(kind="malformed", destination=self.name, times=None)
+
+            outcome = delivery(self.operation(1, kind))
+
+            self.sandbox.faults.clear()
+            expected = "retryable" if dedupe is Dedupe.SET else "unknown"
+            assert set(outcome.counts) <= {expected, "unknown"}, kind
+
+    def test_an_audience_that_does_not_exist_is_refused_in_one_request(
+        self, delivery: Delivery
+    ) -> None:
+        rows = [self.operation(n, "audience", object_key="missing") for n in range(9)]
+
+        outcome = delivery(*rows)
+
+        assert outcome.counts == {"rejected": 9}
+        assert outcome.request_count == 1
+
+    def test_no_secret_is_shown(self, delivery: Delivery) -> None:
+        found = destinations.find(self.name).from_env(delivery.env)
+        shown = repr(found) + repr(list(found.requests([self.operation(1, k) for k in self.kinds])))
+
+        for variable in self.secrets:
+            assert delivery.env[variable] not in shown
+            assert delivery.env[variable] in found.secrets()
