@@ -1,0 +1,156 @@
+"""Iterable: lists, users and events, all in bulk."""
+
+from collections.abc import Iterable as Many
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from reverse_etl.destinations._vendor import (
+    Vendor,
+    by_audience,
+    of_kind,
+    packed,
+    properties,
+    seconds,
+)
+from reverse_etl.destinations.base import Capabilities, Dedupe, Verdict, one_of, pairs, setting
+from reverse_etl.dispatch.rate import RateLimit
+from reverse_etl.model import Kind, Operation, Request, Response, Result, State
+
+HOSTS = MappingProxyType({"us": "https://api.iterable.com", "eu": "https://api.eu.iterable.com"})
+LARGEST_BODY_BYTES = 4_000_000
+LARGEST_ID_BYTES = 512
+NOT_FOUND = "notFound"
+FORGOTTEN = "forgotten"
+
+
+def numbers(text: str) -> dict[str, int]:
+    """Read `name=number,name=number`."""
+    return {name: int(number) for name, number in pairs(text).items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Iterable(Vendor):
+    """Audiences are lists, profiles are user fields, moments are events.
+
+    An event with an `id` that is known replaces the other. A bulk answer names the users that
+    failed: one who asked to be forgotten is never tried again, and one who is not found when a
+    list is to be left is not on it.
+    """
+
+    name: ClassVar[str] = "iterable"
+    regions: ClassVar[Mapping[str, str]] = HOSTS
+
+    api_key: str = setting(secret=True)
+    lists: Mapping[str, int] = setting(dict, parse=numbers)
+    """Our audience keys and the numbers of Iterable's lists; a number is used as it is."""
+    identify_by: str = setting("userid", parse=one_of("userid", "email"))
+    """What our user keys are to Iterable."""
+    event_name: str = setting("kairos_moment")
+    batch_count: int = setting(1000, parse=int)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """Bulk calls are slow: five a second for users, ten for events."""
+        return Capabilities(
+            dedupe={
+                Kind.AUDIENCE: Dedupe.SET,
+                Kind.PROFILE: Dedupe.SET,
+                Kind.MOMENT: Dedupe.KEY,
+            },
+            batch_count=self.batch_count,
+            batch_bytes=LARGEST_BODY_BYTES,
+            rate_limits={"users": RateLimit(5), "events": RateLimit(10)},
+        )
+
+    def headers(self) -> Mapping[str, str]:
+        """The key."""
+        return {"Api-Key": self.api_key}
+
+    def check(self, operation: Operation) -> str | None:
+        """Refuse audiences without a list, and keys that are too long to be an id."""
+        if operation.kind == Kind.AUDIENCE and self._list(operation.object_key) is None:
+            return f"the audience {operation.object_key} has no list: set KAIROS_ITERABLE_LISTS"
+        if len(operation.idempotency_key.encode()) > LARGEST_ID_BYTES:
+            return f"the idempotency key has more than {LARGEST_ID_BYTES} bytes"
+        return super().check(operation)
+
+    def requests(self, operations: Sequence[Operation]) -> Many[Request]:
+        """One request per list and verb, one for users, one for events, within the limits."""
+        limits = {"count": self.batch_count, "size_bytes": LARGEST_BODY_BYTES}
+        for audience, verb, group in by_audience(operations):
+            number = self._list(audience)
+            path, after = {
+                "add": ("api/lists/subscribe", "]}"),
+                # the list alone: true would end every message of the channel
+                "remove": ("api/lists/unsubscribe", '],"channelUnsubscribe":false}'),
+            }[verb]
+            rows = ((o, self._who(o)) for o, _ in group)
+            before = f'{{"listId":{number},"subscribers":['
+            for batch, body in packed(rows, before, after, **limits):
+                yield self.request(
+                    path, body, batch, endpoint_class="lists", serial_key=f"list {number}"
+                )
+        users = (
+            (o, {**self._who(o), "dataFields": o.payload})
+            for o in of_kind(operations, Kind.PROFILE)
+        )
+        for batch, body in packed(users, '{"users":[', "]}", **limits):
+            yield self.request("api/users/bulkUpdate", body, batch, endpoint_class="users")
+        events = ((o, self._event(o)) for o in of_kind(operations, Kind.MOMENT))
+        for batch, body in packed(events, '{"events":[', "]}", **limits):
+            yield self.request("api/events/trackBulk", body, batch, endpoint_class="events")
+
+    def verdict(self, response: Response) -> Verdict:
+        """`BatchTooLarge` asks for halves, under whatever status it comes."""
+        if not 200 <= response.status < 300 and b'"BatchTooLarge"' in response.body:
+            return Verdict.TOO_LARGE
+        return super().verdict(response)
+
+    def results(self, request: Request, response: Response) -> Sequence[Result] | None:
+        """Read which users failed, and why."""
+        answer = response.json()
+        failed = {
+            who: field.removesuffix("Emails").removesuffix("UserIds")
+            for field, users in answer["failedUpdates"].items()
+            for who in users
+        }
+        is_disallowed = self.event_name in (answer.get("disallowedEventNames") or ())
+        return [
+            self._result(
+                operation,
+                response.status,
+                "disallowedEventName" if is_disallowed else failed.get(operation.user_key),
+            )
+            for operation in request.operations
+        ]
+
+    def probe(self) -> Request:
+        """List the lists."""
+        return self.request("api/lists", method="GET")
+
+    def _result(self, operation: Operation, status: int, reason: str | None) -> Result:
+        if reason is None or (reason == NOT_FOUND and operation.operation == "remove"):
+            return Result(State.ACCEPTED, status)
+        if reason == FORGOTTEN:
+            return Result(State.SUPPRESSED, status, reason, "the person asked to be forgotten")
+        return Result(State.REJECTED, status, reason, "Iterable refuses this user or event")
+
+    def _list(self, audience: str) -> int | None:
+        number = self.lists.get(audience)
+        return int(audience) if number is None and audience.isdecimal() else number
+
+    def _who(self, operation: Operation) -> dict[str, Any]:
+        field = "userId" if self.identify_by == "userid" else "email"
+        return {field: operation.user_key}
+
+    def _event(self, operation: Operation) -> dict[str, Any]:
+        return {
+            **self._who(operation),
+            "eventName": self.event_name,
+            "id": operation.idempotency_key,
+            "createdAt": seconds(operation),
+            "dataFields": properties(operation),
+        }
