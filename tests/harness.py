@@ -89,11 +89,15 @@ class Line:
         for user in users:
             columns, marks = ", ".join(user), ", ".join("?" * len(user))
             execute(f"insert into raw.users ({columns}) values ({marks})", list(user.values()))
-        now = instant(as_of).replace(tzinfo=UTC)
-        for model in self.models:
-            execute(model.statement(now))
+        self.build(as_of)
         execute("commit")
         return self
+
+    def build(self, as_of: float) -> None:
+        """Build every model over what is there."""
+        now = instant(as_of).replace(tzinfo=UTC)
+        for model in self.models:
+            self.connection.execute(model.statement(now))
 
     def rows(self, query: str) -> list[Row]:
         """Return the rows of a query over `kairos.<model>`."""

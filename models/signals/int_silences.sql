@@ -30,7 +30,21 @@ breaking_events as (
         page_url,
         page_view_id,
         is_interaction,
-        lead(event_at) over (partition by session_id order by event_at, event_id) as ended_at
+        lead(event_at) over (
+            partition by session_id
+            order by
+                event_at,
+                -- of one instant: what shows the page goes first, what hides it comes after whatever
+                -- was done on it, and the next page comes last
+                case event_name
+                    when 'page_visible' then 0
+                    when 'page_hidden' then 2
+                    when 'page_leave' then 2
+                    when 'page_view' then 3
+                    else 1
+                end,
+                event_id
+        ) as ended_at
 
     from session_events
     where is_interaction or category in ('visibility', 'unknown')

@@ -66,7 +66,8 @@ def pauses(happenings: list[Happening], as_of_ms: int) -> set[Found]:
             if event.event_name in SILENT or playing > 0:
                 continue
             start, end, beats = milliseconds(event), None, []
-            for later in session[place + 1 :]:
+            in_order = sorted(session, key=lambda e: (milliseconds(e), rank(e), e.event_id))
+            for later in in_order[in_order.index(event) + 1 :]:
                 is_break = later.event_name not in SILENT or later.event_name in VISIBILITY
                 if is_break or later.event_name == "something_unheard_of":
                     end = milliseconds(later)
@@ -82,6 +83,13 @@ def pauses(happenings: list[Happening], as_of_ms: int) -> set[Found]:
                 if proofs:
                     found.add(Found(event.actor, min(proofs), event.event_id, True, applies))
     return {row for row in found if row.at_ms <= as_of_ms}
+
+
+def rank(event: Happening) -> int:
+    """Of one instant: what shows a page, what is done on it, what hides it, the next page."""
+    return {"page_visible": 0, "page_hidden": 2, "page_leave": 2, "page_view": 3}.get(
+        event.event_name, 1
+    )
 
 
 def cta_failures(happenings: list[Happening]) -> set[Found]:
