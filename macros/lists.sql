@@ -37,9 +37,18 @@ cast({{ text }} as json)
 {%- endmacro %}
 
 
-{#- One JSON array of many rows' JSON texts, in the given order. -#}
-{% macro json_array_of(value, order) -%}
-'[' || string_agg({{ value }}, ',' order by {{ order }}) || ']'
+{#- One JSON array of many rows' JSON texts, sorted by their text, so that equal rows give equal text; null
+    where there is none. -#}
+{% macro json_array_of(value) -%}
+{{ return(adapter.dispatch("json_array_of")(value)) }}
+{%- endmacro %}
+
+{% macro default__json_array_of(value) -%}
+'[' || array_to_string(list_sort(list({{ value }}) filter (where {{ value }} is not null)), ',') || ']'
+{%- endmacro %}
+
+{% macro postgres__json_array_of(value) -%}
+'[' || string_agg({{ value }}, ',' order by {{ value }}) || ']'
 {%- endmacro %}
 
 

@@ -28,7 +28,7 @@ unix_millis({{ instant }})
 {%- endmacro %}
 
 {% macro default__add_seconds(instant, seconds) -%}
-({{ instant }} + to_milliseconds(cast(round(({{ seconds }}) * 1000) as bigint)))
+({{ instant }} + to_milliseconds(cast(round(({{ seconds }}) * 1000.0) as bigint)))
 {%- endmacro %}
 
 {% macro postgres__add_seconds(instant, seconds) -%}
@@ -36,7 +36,7 @@ unix_millis({{ instant }})
 {%- endmacro %}
 
 {% macro spark__add_seconds(instant, seconds) -%}
-timestamp_millis(unix_millis({{ instant }}) + cast(round(({{ seconds }}) * 1000) as bigint))
+timestamp_millis(unix_millis({{ instant }}) + cast(round(({{ seconds }}) * 1000.0) as bigint))
 {%- endmacro %}
 
 

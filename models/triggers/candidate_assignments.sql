@@ -103,7 +103,7 @@ held_out as (
 
 )
 
--- experiments of one namespace share its hash and take disjoint parts of it, so they exclude others
+-- experiments of one namespace share its hash and take disjoint parts: they exclude each other
 select
     places.decision_id,
     held_out.holdout,

@@ -42,7 +42,7 @@ freed as (
 summed as (
 
     select
-        decision_id,
+        arbitration_rank,
         min(case when limit_kind = 'cooldown' and is_full_before then limit_name end)
             as cooldown_limit,
         min(case when limit_kind = 'cap' and is_full_before then limit_name end) as cap_limit,
@@ -51,13 +51,13 @@ summed as (
             as cooldown_frees_at,
         max(frees_at) as frees_at,
         bool_or(is_full and frees_at is null) as is_full_for_ever,
-        {{ json_array_of("case when limit_kind = 'cooldown' then operands end", "limit_name") }}
+        {{ json_array_of("case when limit_kind = 'cooldown' then operands end") }}
             as cooldown_operands,
-        {{ json_array_of("case when limit_kind = 'cap' then operands end", "limit_name") }}
+        {{ json_array_of("case when limit_kind = 'cap' then operands end") }}
             as cap_operands
 
     from freed
-    group by decision_id
+    group by arbitration_rank
 
 ),
 
@@ -83,7 +83,7 @@ judged as (
 
     from contenders
     left join summed
-        on contenders.decision_id = summed.decision_id
+        on contenders.arbitration_rank = summed.arbitration_rank
 
 )
 

@@ -11,72 +11,21 @@
 
 with recursive
 
-claims as (
-
-    select
-        decision_id,
-        arbitration_rank,
-        bucket,
-        -- places left; null where the limit cannot stop this message
-        maximum - used_before as room,
-        is_counted,
-        is_ghost
-
-    from {{ ref('limit_claims') }}
-
-),
-
-stopped_by_history as (
-
-    select decision_id
-    from claims
-    where room <= 0
-    group by decision_id
-
-),
-
-competing as (
-
-    select claims.*
-    from claims
-    left join stopped_by_history
-        on claims.decision_id = stopped_by_history.decision_id
-
-    where stopped_by_history.decision_id is null
-
-),
-
--- a bucket that has room for all who could ask is no matter of dispute
-disputed_buckets as (
-
-    select bucket
-    from competing
-    group by bucket
-    having
-        count(case when is_counted then 1 end) - case when bool_and(is_counted) then 1 else 0 end
-        >= min(room)
-
-),
-
 rounds as (
 
     select
-        competing.decision_id,
-        competing.arbitration_rank,
-        competing.bucket,
-        competing.room,
-        competing.is_counted,
-        competing.is_ghost,
+        arbitration_rank,
+        bucket,
+        room,
+        is_counted,
+        is_ghost,
         cast(null as {{ dbt.type_boolean() }}) as is_admitted
 
-    from competing
-    inner join disputed_buckets
-        on competing.bucket = disputed_buckets.bucket
+    from {{ ref('disputed_claims') }}
 
     union all
 
     select
-        decision_id,
         arbitration_rank,
         bucket,
         room
@@ -96,8 +45,8 @@ rounds as (
         select
             *,
             case
-                when bool_or(is_full) over (partition by decision_id) then false
-                when bool_and(is_open) over (partition by decision_id) then true
+                when bool_or(is_full) over (partition by arbitration_rank) then false
+                when bool_and(is_open) over (partition by arbitration_rank) then true
             end as is_settled_in
 
         from (
@@ -122,23 +71,13 @@ rounds as (
         ) as looked_ahead
     ) as settled
 
-),
-
-refused as (
-
-    select decision_id
-    from rounds
-    where not is_admitted
-    group by decision_id
-
 )
 
+-- who is in no dispute is in here not at all
 select
-    contenders.decision_id,
-    stopped_by_history.decision_id is null and refused.decision_id is null as is_admitted
+    arbitration_rank,
+    is_admitted
 
-from {{ ref('contenders') }} as contenders
-left join stopped_by_history
-    on contenders.decision_id = stopped_by_history.decision_id
-left join refused
-    on contenders.decision_id = refused.decision_id
+from rounds
+where is_admitted is not null
+group by arbitration_rank, is_admitted

@@ -6,15 +6,6 @@ claims as (
 
 ),
 
-contenders as (
-
-    select
-        decision_id,
-        arbitration_rank
-    from {{ ref('contenders') }}
-
-),
-
 past as (
 
     select
@@ -36,14 +27,14 @@ past as (
 -- a ghost meets what the person really got, and the ghosts; a message meets only what was really
 -- sent
 select
-    claims.decision_id,
-    contenders.arbitration_rank,
+    claims.arbitration_rank,
     claims.limit_kind,
     claims.limit_name,
     claims.window_kind,
     claims.window_seconds,
     claims.time_zone,
     claims.bucket,
+    -- null where the limit cannot stop this message
     case when claims.is_stoppable then claims.maximum end as maximum,
     coalesce(
         past.past_sends + case when claims.is_ghost then past.past_ghosts else 0 end, 0
@@ -54,8 +45,6 @@ select
     claims.is_counted
 
 from claims
-inner join contenders
-    on claims.decision_id = contenders.decision_id
 left join past
     on claims.bucket = past.bucket
 

@@ -5,6 +5,13 @@ with
 claims as (
 
     select * from {{ ref('limit_claims') }}
+    where maximum is not null
+
+),
+
+disputed as (
+
+    select * from {{ ref('disputed_claims') }}
 
 ),
 
@@ -17,12 +24,14 @@ admissions as (
 admitted as (
 
     select
-        claims.*,
-        admissions.is_admitted and claims.is_counted as is_taking
+        disputed.arbitration_rank,
+        disputed.bucket,
+        disputed.is_ghost,
+        admissions.is_admitted and disputed.is_counted as is_taking
 
-    from claims
+    from disputed
     inner join admissions
-        on claims.decision_id = admissions.decision_id
+        on disputed.arbitration_rank = admissions.arbitration_rank
 
 ),
 
@@ -30,12 +39,12 @@ admitted as (
 taken as (
 
     select
-        *,
+        arbitration_rank,
+        bucket,
         count(case when is_taking and not is_ghost then 1 end) over ahead
         + case
             when is_ghost then count(case when is_taking and is_ghost then 1 end) over ahead else 0
-        end
-            as used_in_run
+        end as used_in_run
 
     from admitted
     window ahead as (
@@ -46,17 +55,23 @@ taken as (
 )
 
 select
-    decision_id,
-    limit_kind,
-    limit_name,
-    window_kind,
-    window_seconds,
-    time_zone,
-    maximum,
-    used_before,
-    used_in_run,
-    oldest_used_at,
-    coalesce(used_before >= maximum, false) as is_full_before,
-    coalesce(used_before + used_in_run >= maximum, false) as is_full
+    claims.arbitration_rank,
+    claims.limit_kind,
+    claims.limit_name,
+    claims.window_kind,
+    claims.window_seconds,
+    claims.time_zone,
+    claims.maximum,
+    claims.used_before,
+    coalesce(taken.used_in_run, 0) as used_in_run,
+    claims.oldest_used_at,
+    claims.used_before >= claims.maximum as is_full_before,
+    claims.used_before + coalesce(taken.used_in_run, 0) >= claims.maximum as is_full
 
-from taken
+from claims
+left join taken
+    on
+        claims.arbitration_rank = taken.arbitration_rank
+        and claims.bucket = taken.bucket
+
+where claims.used_before + coalesce(taken.used_in_run, 0) > 0 or claims.maximum <= 0

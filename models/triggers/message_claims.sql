@@ -16,24 +16,22 @@ limits as (
 
 -- one row per message and limit that it falls under; the bucket is what the limit counts
 select
-    facets.decision_id,
+    facets.arbitration_rank,
     limits.limit_kind,
     limits.limit_name,
     limits.window_kind,
     limits.window_seconds,
     case
         when limits.time_zone = 'user' then facets.time_zone else '{{ var("project_time_zone") }}'
-    end
-        as time_zone,
+    end as time_zone,
     limits.maximum,
-    concat_ws(
-        '|',
-        limits.limit_kind,
-        limits.limit_name,
-        facets.facet,
-        facets.subject,
-        case when limits.window_kind = 'session' then facets.session_id end
-    ) as bucket,
+    {{ hash_number([
+        "limits.limit_kind",
+        "limits.limit_name",
+        "facets.facet",
+        "facets.subject",
+        "case when limits.window_kind = 'session' then facets.session_id end",
+    ]) }} as bucket,
     facets.messaged_at,
     facets.is_past,
     facets.is_ghost,
@@ -46,6 +44,6 @@ from facets
 inner join limits
     on
         facets.scope = limits.scope
-        and limits.scope_value in ('*', facets.facet)
+        and facets.facet = limits.facet
 
 where limits.window_kind != 'session' or facets.session_id is not null

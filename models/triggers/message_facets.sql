@@ -5,7 +5,7 @@ with
 messages as (
 
     select
-        decision_id,
+        arbitration_rank,
         user_key,
         account_id,
         session_id,
@@ -25,7 +25,7 @@ messages as (
     union all
 
     select
-        past.decision_id,
+        null as arbitration_rank,
         past.user_key,
         past.account_id,
         past.session_id,
@@ -103,7 +103,7 @@ facets as (
 )
 
 select
-    decision_id,
+    arbitration_rank,
     scope,
     facet,
     subject,

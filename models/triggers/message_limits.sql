@@ -14,48 +14,107 @@ triggers as (
 
     select * from {{ ref('trigger_settings') }}
 
+),
+
+limits as (
+
+    -- a cooldown is a limit of one message of its trigger, in a rolling window
+    select
+        'cooldown' as limit_kind,
+        'cooldown' as limit_name,
+        'trigger' as scope,
+        trigger_name as scope_value,
+        'rolling' as window_kind,
+        cooldown_seconds as window_seconds,
+        'user' as time_zone,
+        1 as maximum
+
+    from triggers
+    where cooldown_seconds > 0
+
+    union all
+
+    -- without a time after which somebody is eligible again, once is once for ever
+    select
+        'cooldown' as limit_kind,
+        're_eligibility' as limit_name,
+        'trigger' as scope,
+        trigger_name as scope_value,
+        case
+            when re_eligible_after_seconds is null then 'lifetime' else 'rolling'
+        end as window_kind,
+        re_eligible_after_seconds as window_seconds,
+        'user' as time_zone,
+        1 as maximum
+
+    from triggers
+    where coalesce(re_eligible_after_seconds, 1) > 0
+
+    union all
+
+    select
+        'cap' as limit_kind,
+        cap_name as limit_name,
+        scope,
+        scope_value,
+        window_kind,
+        window_seconds,
+        time_zone,
+        maximum
+
+    from caps
+
+),
+
+-- whatever a limit can count apart; a limit on `*` holds for each of them by itself
+facets as (
+
+    select
+        'all' as scope,
+        '*' as facet
+    union distinct
+    select
+        'session' as scope,
+        '*' as facet
+    union distinct
+    select
+        'account' as scope,
+        '*' as facet
+    union distinct
+    select
+        'trigger' as scope,
+        trigger_name as facet
+    from triggers
+    union distinct
+    select
+        'tier' as scope,
+        tier as facet
+    from triggers
+    union distinct
+    select
+        'channel' as scope,
+        channel as facet
+    from triggers
+    union distinct
+    select
+        'tag' as scope,
+        {{ each_word('tags') }} as facet
+    from triggers
+
 )
 
--- a cooldown is a limit of one message of its trigger, in a rolling window
 select
-    'cooldown' as limit_kind,
-    'cooldown' as limit_name,
-    'trigger' as scope,
-    trigger_name as scope_value,
-    'rolling' as window_kind,
-    cooldown_seconds as window_seconds,
-    'user' as time_zone,
-    1 as maximum
+    limits.limit_kind,
+    limits.limit_name,
+    limits.scope,
+    facets.facet,
+    limits.window_kind,
+    limits.window_seconds,
+    limits.time_zone,
+    limits.maximum
 
-from triggers
-where cooldown_seconds > 0
-
-union all
-
--- without a time after which somebody is eligible again, once is once for ever
-select
-    'cooldown' as limit_kind,
-    're_eligibility' as limit_name,
-    'trigger' as scope,
-    trigger_name as scope_value,
-    case when re_eligible_after_seconds is null then 'lifetime' else 'rolling' end as window_kind,
-    re_eligible_after_seconds as window_seconds,
-    'user' as time_zone,
-    1 as maximum
-
-from triggers
-where coalesce(re_eligible_after_seconds, 1) > 0
-
-union all
-
-select
-    'cap' as limit_kind,
-    cap_name as limit_name,
-    scope,
-    scope_value,
-    window_kind,
-    window_seconds,
-    time_zone,
-    maximum
-
-from caps
+from limits
+inner join facets
+    on
+        limits.scope = facets.scope
+        and limits.scope_value in ('*', facets.facet)
