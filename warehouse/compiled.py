@@ -14,6 +14,14 @@ from warehouse.transform import dbt, parse
 
 SCHEMA = "kairos"
 DECISIONS = "trigger_decisions"
+FORGET_GATES = f"""
+    delete from {SCHEMA}.decision_gates as gates
+    where not exists (
+        select 1 from {SCHEMA}.{DECISIONS} as decisions
+        where decisions.decision_id = gates.decision_id and decisions.decided_at = gates.decided_at
+    )
+"""
+"""What `forget_gates_without_decision` does before gates are added: hooks are not compiled."""
 SOME_INSTANT = parse_instant("1999-12-31T23:59:59.999999Z")
 """Compiled in place of "now", and replaced when a model runs."""
 
@@ -82,6 +90,8 @@ def run_models(
 ) -> None:
     """Build the models in their order; incremental ones add to tables that are there."""
     for model in models:
+        if model.name == "decision_gates":
+            connection.execute(FORGET_GATES)
         connection.execute(model.statement(as_of))
 
 
@@ -113,7 +123,7 @@ def _read(manifest: dict, database: str) -> dict[str, Model]:
             name=node["name"],
             kind=node["resource_type"],
             sql=(node.get("compiled_code") or "").replace(f'"{database}".', ""),
-            materialized=node["config"]["materialized"],
+            materialized=_materialized(node["config"]),
             depends_on=frozenset(
                 parent.rsplit(".", 1)[-1]
                 for parent in node["depends_on"].get("nodes", ())
@@ -127,6 +137,16 @@ def _read(manifest: dict, database: str) -> dict[str, Model]:
             ),
         )
     return models
+
+
+def _materialized(config: dict) -> str:
+    """Return how to build it here: what is incremental only to save work is a table."""
+    is_history = config.get("full_refresh") is False
+    return (
+        "table"
+        if config["materialized"] == "incremental" and not is_history
+        else (config["materialized"])
+    )
 
 
 def _in_order(models: dict[str, Model]) -> dict[str, Model]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from warehouse.compiled import CompiledProject, create_histories, load_seed, run_models
+from warehouse.compiled import CompiledProject, Model, create_histories, load_seed, run_models
 from warehouse.landing import ensure_raw
 
 INPUTS = {
@@ -72,6 +72,7 @@ class World:
     """Configuration and moments, and the decisions that come of them."""
 
     def __init__(self, project: CompiledProject) -> None:
+        self.project = project
         self.connection = duckdb.connect()
         self.connection.execute("set TimeZone = 'UTC'; create schema kairos")
         ensure_raw(self.connection)
@@ -99,6 +100,11 @@ class World:
             ]
             self.connection.execute(f"insert into {schema} ({names}) values ({marks})", values)
 
+    def seed(self, name: str) -> None:
+        """Load a seed as it is shipped."""
+        model = self.project.models[name]
+        load_seed(self.connection, model, model.seed_path)
+
     def trigger(self, name: str, **settings: Any) -> None:
         self.insert("triggers", {"trigger_name": name, **TRIGGER, **settings})
 
@@ -117,16 +123,40 @@ class World:
             {"trigger_name": trigger, "user_key": user, "session_id": session, "moment_at": when},
         )
 
+    def operation(
+        self, sequence: int, decision_id: str, state: str, when: datetime, number: int = 1
+    ) -> None:
+        """Let the ledger report a change of one of ann's messages."""
+        self.insert(
+            "raw.sync_operations",
+            {
+                "sequence": sequence,
+                "operation_id": f"operation {number}",
+                "decision_id": decision_id,
+                "kind": "moment",
+                "user_key": "ann",
+                "state": state,
+                "planned_at": when,
+                "loaded_at": when,
+                "scope": '{"trigger_name": "tip", "session_id": "s", "tags": ["help", "pause"]}',
+                "counts_toward_caps": True,
+            },
+        )
+
     def decide(self, as_of: datetime) -> list[dict[str, Any]]:
         """Decide at an instant and return the rows that this added."""
         before = self.count("trigger_decisions")
-        self.connection.execute("begin")
-        run_models(self.connection, self.models, as_of)
-        self.connection.execute("commit")
+        self.run(self.models, as_of)
         return self.rows(
             "select * from (select *, rowid as position from kairos.trigger_decisions) "
             f"where position >= {before} order by trigger_name, moment_at, user_key"
         )
+
+    def run(self, models: list[Model], as_of: datetime) -> None:
+        """Build some models, as dbt would."""
+        self.connection.execute("begin")
+        run_models(self.connection, models, as_of)
+        self.connection.execute("commit")
 
     def outcomes(self, as_of: datetime) -> list[str]:
         """Decide, and return only what became of each candidate, by trigger and moment."""

@@ -1,0 +1,241 @@
+"""Deciding, slowly and obviously: one candidate after the other, one message after the other."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from reverse_etl.assignment import assigned_place
+
+TIERS = {"urgent": 1, "high": 2, "low": 3}
+PROJECT = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True)
+class Person:
+    user_key: str
+    account_id: str | None
+    time_zone: str | None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone) if self.time_zone else PROJECT
+
+
+@dataclass(frozen=True)
+class Moment:
+    trigger: str
+    person: Person
+    session: str
+    when: datetime
+
+
+@dataclass(frozen=True)
+class Message:
+    moment: Moment
+    settings: dict
+    when: datetime
+    is_ghost: bool
+
+
+@dataclass
+class Limit:
+    name: str
+    scope: str
+    scope_value: str
+    window_kind: str
+    window_seconds: int | None
+    time_zone: str
+    maximum: int
+    is_cap: bool
+
+
+@dataclass
+class Oracle:
+    triggers: dict[str, dict]
+    caps: list[Limit]
+    quiet_channel: str | None
+    quiet_from: int
+    quiet_to: int
+    seed: str
+    control_share: float
+    messages: list[Message] = field(default_factory=list)
+    waiting: dict[Moment, datetime] = field(default_factory=dict)
+    ended: set[Moment] = field(default_factory=set)
+
+    def decide(
+        self, moments: set[Moment], now: datetime
+    ) -> dict[Moment, tuple[str, datetime | None]]:
+        due = [
+            moment
+            for moment in moments
+            if moment not in self.ended
+            and moment.when <= now
+            and self.waiting.get(moment, now) <= now
+        ]
+        due.sort(
+            key=lambda m: (
+                TIERS[self.triggers[m.trigger]["tier"]],
+                -self.triggers[m.trigger]["priority"],
+                m.when,
+                m.trigger,
+                m.person.user_key,
+            )
+        )
+        before = list(self.messages)
+        outcomes = {}
+        for moment in due:
+            outcome, until = self.judge(moment, now, before)
+            outcomes[moment] = (outcome, until)
+            self.waiting.pop(moment, None)
+            if outcome == "deferred":
+                self.waiting[moment] = until
+            else:
+                self.ended.add(moment)
+            if outcome in ("send", "ghost"):
+                settings = self.triggers[moment.trigger]
+                self.messages.append(Message(moment, settings, now, outcome == "ghost"))
+        return outcomes
+
+    def judge(
+        self, moment: Moment, now: datetime, before: list[Message]
+    ) -> tuple[str, datetime | None]:
+        settings = self.triggers[moment.trigger]
+        due = moment.when + timedelta(seconds=settings["delay_seconds"])
+        expires = None
+        if settings["expiry_seconds"] is not None:
+            expires = due + timedelta(seconds=settings["expiry_seconds"])
+        if expires is not None and now >= expires:
+            return "suppressed", None
+        if now < due:
+            return "deferred", due
+        is_ghost = (
+            settings["experiment"] is not None
+            and assigned_place(self.seed, moment.person.user_key) < self.control_share
+        )
+
+        full = []
+        for limit in self.limits(moment, settings):
+            if limit.is_cap and settings["bypass_caps"]:
+                continue
+            for facet in self.facets(limit, moment, settings):
+                used = [
+                    message
+                    for message in self.messages
+                    if self.counts(limit, facet, moment, message, now)
+                    and (is_ghost or not message.is_ghost)
+                ]
+                if len(used) >= limit.maximum:
+                    full.append((limit, [m for m in used if m in before]))
+        by_history = [(limit, used) for limit, used in full if len(used) >= limit.maximum]
+        if any(not limit.is_cap for limit, _ in by_history):
+            return "suppressed", None
+        if full:
+            return self.wait_for_room(by_history or full, moment, settings, now, expires)
+
+        wakes = self.wakes_at(moment, settings, now)
+        if wakes is not None:
+            return (
+                ("deferred", wakes) if expires is None or wakes < expires else ("suppressed", None)
+            )
+        return ("ghost" if is_ghost else "send"), None
+
+    def wait_for_room(self, full, moment, settings, now, expires):
+        if settings["on_capped"] != "defer":
+            return "suppressed", None
+        frees = []
+        for limit, used in full:
+            if limit.window_kind == "rolling":
+                start = min((m.when for m in used), default=now)
+                frees.append(start + timedelta(seconds=limit.window_seconds))
+            elif limit.window_kind.startswith("calendar"):
+                zone = self.zone(limit, moment)
+                local = now.astimezone(zone).replace(tzinfo=None)
+                midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+                days = 1 if limit.window_kind == "calendar_day" else 7 - local.weekday()
+                wall = (midnight + timedelta(days=days)).replace(tzinfo=zone)
+                frees.append(wall.astimezone(UTC))
+            else:
+                return "suppressed", None
+        if expires is not None and max(frees) >= expires:
+            return "suppressed", None
+        return "deferred", max(frees)
+
+    def limits(self, moment: Moment, settings: dict) -> list[Limit]:
+        own = []
+        if settings["cooldown_seconds"]:
+            seconds = settings["cooldown_seconds"]
+            own.append(
+                Limit("cooldown", "trigger", moment.trigger, "rolling", seconds, "user", 1, False)
+            )
+        again = settings["re_eligible_after_seconds"]
+        if again is None:
+            own.append(
+                Limit("again", "trigger", moment.trigger, "lifetime", None, "user", 1, False)
+            )
+        elif again:
+            own.append(
+                Limit("again", "trigger", moment.trigger, "rolling", again, "user", 1, False)
+            )
+        return own + self.caps
+
+    def facets(self, limit: Limit, moment: Moment, settings: dict) -> list[str]:
+        if limit.window_kind == "session" and moment.session is None:
+            return []
+        if limit.scope == "account":
+            return ["*"] if moment.person.account_id else []
+        if limit.scope in ("all", "session"):
+            return ["*"]
+        values = {
+            "trigger": [moment.trigger],
+            "tier": [settings["tier"]],
+            "channel": [settings["channel"]],
+            "tag": (settings["tags"] or "").split("|") if settings["tags"] else [],
+        }[limit.scope]
+        return [value for value in values if limit.scope_value in ("*", value)]
+
+    def counts(self, limit, facet, moment, message, now) -> bool:
+        other = message.moment
+        if limit.is_cap and not message.settings["counts_toward_caps"]:
+            return False
+        if facet not in self.facets(limit, other, message.settings):
+            return False
+        if limit.scope == "account":
+            if other.person.account_id != moment.person.account_id:
+                return False
+        elif limit.scope == "session":
+            if other.session != moment.session:
+                return False
+        elif other.person != moment.person:
+            return False
+        if limit.window_kind == "rolling":
+            return abs((now - message.when).total_seconds()) < limit.window_seconds
+        if limit.window_kind == "session":
+            return other.session == moment.session
+        if limit.window_kind == "lifetime":
+            return True
+        zone = self.zone(limit, moment)
+        here, there = now.astimezone(zone).date(), message.when.astimezone(zone).date()
+        if limit.window_kind == "calendar_day":
+            return here == there
+        return here.isocalendar()[:2] == there.isocalendar()[:2]
+
+    def zone(self, limit: Limit, moment: Moment) -> ZoneInfo:
+        if limit.time_zone == "project" or limit.scope == "account":
+            return PROJECT
+        return moment.person.zone
+
+    def wakes_at(self, moment: Moment, settings: dict, now: datetime) -> datetime | None:
+        if settings["channel"] != self.quiet_channel:
+            return None
+        local = now.astimezone(moment.person.zone).replace(tzinfo=None)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        hour = (local - midnight).total_seconds() / 3600
+        if self.quiet_from < self.quiet_to:
+            is_quiet = self.quiet_from <= hour < self.quiet_to
+        else:
+            is_quiet = hour >= self.quiet_from or hour < self.quiet_to
+        if not is_quiet:
+            return None
+        days = 1 if hour >= self.quiet_to else 0
+        wall = midnight + timedelta(days=days, hours=self.quiet_to)
+        return wall.replace(tzinfo=moment.person.zone).astimezone(UTC)
