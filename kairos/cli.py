@@ -19,6 +19,9 @@ COMMANDS = {
     "build": "Build and test every model on what is in the warehouse.",
     "plan": "Show what would be sent, masked.",
     "sync": "Deliver what is planned.",
+    "why": "Say why somebody was messaged, or was not, gate by gate.",
+    "replay": "Decide a stretch of history again, under other settings, and compare.",
+    "new": "Start a trigger of your own: rule, row, content and test.",
     "sandbox": "Serve stand-ins for the destinations, to deliver to without any account.",
     "doctor": "Check the installation, and say what to do where something is amiss.",
 }
