@@ -34,7 +34,7 @@ breaking_events as (
             partition by session_id
             order by
                 event_at,
-                -- of one instant: what shows the page goes first, what hides it comes after whatever
+                -- of one instant: what shows the page goes first, what hides it comes after what
                 -- was done on it, and the next page comes last
                 case event_name
                     when 'page_visible' then 0
