@@ -146,10 +146,13 @@ def packed(
     count: int,
     size_bytes: int,
 ) -> Iterator[Group]:
-    """Group rows, in order, into bodies `before` row, row, ... `after` within both limits."""
+    """Group rows, in order, into bodies `before` row, row, ... `after` within both limits.
+
+    A row that is bytes already is taken as it is.
+    """
     start, end = before.encode(), after.encode()
     for batch in batches(
-        ((operation, dumped(row)) for operation, row in rows),
+        ((o, row if isinstance(row, bytes) else dumped(row)) for o, row in rows),
         count=count,
         size_bytes=size_bytes,
         size=len,
