@@ -1,0 +1,176 @@
+"""Intercom: tags as audiences, contacts as profiles, events one at a time."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from reverse_etl.destinations._vendor import Vendor, dumped, properties, quoted, seconds
+from reverse_etl.destinations.base import Capabilities, Dedupe, flag, pairs, setting
+from reverse_etl.dispatch.rate import RateLimit
+from reverse_etl.dispatch.transport import Transport
+from reverse_etl.errors import NotSent, OutcomeUnknown
+from reverse_etl.model import Kind, Operation, Request, Response
+
+HOSTS = MappingProxyType(
+    {
+        "us": "https://api.intercom.io",
+        "eu": "https://api.eu.intercom.io",
+        "au": "https://api.au.intercom.io",
+    }
+)
+CONTACT = "{contact}"
+"""Where Intercom's own id of a contact belongs in a path; no quoted text can look like it."""
+STANDARD = frozenset({"email", "name", "phone"})
+MOST_KNOWN = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intercom(Vendor):
+    """Intercom knows contacts by an id of its own, which is looked up before it is needed.
+
+    It cannot tell a repeated event.
+    """
+
+    name: ClassVar[str] = "intercom"
+    regions: ClassVar[Mapping[str, str]] = HOSTS
+
+    access_token: str = setting(secret=True)
+    version: str = setting("2.14")
+    tags: Mapping[str, str] = setting(dict, parse=pairs)
+    """Our audience keys and the ids of tags; others are used as they are."""
+    create_contacts: bool = setting(True, parse=flag)
+    """Whether a person whom Intercom does not know becomes a contact."""
+    event_name: str = setting("kairos_moment")
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """An app has 10,000 a minute in windows of 10 s; an edit of a contact may take three."""
+        return Capabilities(
+            dedupe={
+                Kind.AUDIENCE: Dedupe.SET,
+                Kind.PROFILE: Dedupe.SET,
+                Kind.MOMENT: Dedupe.NONE,
+            },
+            rate_limits={"events": RateLimit(666, 10), "contacts": RateLimit(333, 10)},
+        )
+
+    def headers(self) -> Mapping[str, str]:
+        """Token and version."""
+        return {
+            "Authorization": f"Bearer {self.access_token}",
+            "Intercom-Version": self.version,
+        }
+
+    def requests(self, operations: Sequence[Operation]) -> Iterable[Request]:
+        """One request per operation; those about one contact never meet."""
+        for o in operations:
+            if o.kind == Kind.MOMENT:
+                body = dumped(self._event(o))
+                yield self.request("events", body, (o,), endpoint_class="events")
+                continue
+            method, path, body = self._edit(o)
+            yield self.request(
+                path,
+                body,
+                (o,),
+                method=method,
+                endpoint_class="contacts",
+                serial_key=f"contact {o.user_key}",
+            )
+
+    def transport(self) -> Transport:
+        """Look contacts up on the way."""
+        return Contacts(super().transport(), self._search, self._create)
+
+    def probe(self) -> Request:
+        """Ask whose token it is."""
+        return self.request("me", method="GET")
+
+    def _edit(self, operation: Operation) -> tuple[str, str, bytes | None]:
+        if operation.kind == Kind.PROFILE:
+            own = {k: v for k, v in operation.payload.items() if k in STANDARD}
+            custom = {k: v for k, v in operation.payload.items() if k not in STANDARD}
+            return "PUT", f"contacts/{CONTACT}", dumped({**own, "custom_attributes": custom})
+        tag = self.tags.get(operation.object_key, operation.object_key)
+        if operation.operation == "add":
+            return "POST", f"contacts/{CONTACT}/tags", dumped({"id": tag})
+        return "DELETE", f"contacts/{CONTACT}/tags/{quoted(tag)}", None
+
+    def _event(self, operation: Operation) -> dict[str, Any]:
+        return {
+            "event_name": self.event_name,
+            "created_at": seconds(operation),
+            "user_id": operation.user_key,
+            "metadata": properties(operation),
+        }
+
+    def _search(self, user: str) -> Request:
+        query = {"field": "external_id", "operator": "=", "value": user}
+        return self.request("contacts/search", dumped({"query": query}))
+
+    def _create(self, user: str) -> Request | None:
+        if not self.create_contacts:
+            return None
+        return self.request("contacts", dumped({"role": "user", "external_id": user}))
+
+
+class Contacts:
+    """A transport that puts Intercom's id of a contact where a request needs it."""
+
+    def __init__(
+        self,
+        inner: Transport,
+        search: Callable[[str], Request],
+        create: Callable[[str], Request | None],
+    ) -> None:
+        """Look up with `search`; whom Intercom does not know is made by `create`, if it will."""
+        self._inner = inner
+        self._search = search
+        self._create = create
+        self._known: dict[str, str] = {}
+
+    def send(self, request: Request) -> Response:
+        """Send once, after what it takes to know the contact."""
+        if CONTACT not in request.url:
+            return self._inner.send(request)
+        user = request.operations[0].user_key
+        found = self._known.get(user) or self._find(user, request.method)
+        if isinstance(found, Response):
+            return found
+        if len(self._known) < MOST_KNOWN:
+            self._known[user] = found
+        response = self._inner.send(replace(request, url=request.url.replace(CONTACT, found)))
+        if response.status == 404:
+            self._known.pop(user, None)
+        return response
+
+    def close(self) -> None:
+        """Close connections."""
+        self._inner.close()
+
+    def _find(self, user: str, method: str) -> str | Response:
+        """Give the contact's id, or the answer that ends the matter."""
+        try:
+            answer = self._inner.send(self._search(user))
+            contacts = answer.json()["data"] if answer.status == 200 else None
+        except OutcomeUnknown as error:
+            raise NotSent(f"looking the contact up: {error}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotSent("looking the contact up: the answer cannot be understood") from error
+        if contacts is None:
+            return answer
+        if contacts:
+            return quoted(str(contacts[0]["id"]))
+        if method == "DELETE":
+            # whom Intercom does not know carries no tag
+            return Response(200, {}, b"{}")
+        create = self._create(user)
+        if create is None:
+            return Response(404, {}, b'{"errors":[{"code":"not_found"}]}')
+        answer = self._inner.send(create)
+        try:
+            return quoted(str(answer.json()["id"])) if answer.status == 200 else answer
+        except (ValueError, KeyError, TypeError) as error:
+            raise OutcomeUnknown("making the contact: the answer cannot be understood") from error
