@@ -1,4 +1,5 @@
-{#- One field of a JSON object as text; null where it is missing or null. -#}
+{#- One field of a JSON object as text; null where it is missing or null. A path has dots; a name with
+    other than letters, digits and underscores stands in double quotes. -#}
 {% macro json_text(json, field) -%}
 {{ return(adapter.dispatch("json_text")(json, field)) }}
 {%- endmacro %}
@@ -12,7 +13,7 @@ json_extract_string({{ json }}, '$.{{ field }}')
 {%- endmacro %}
 
 {% macro spark__json_text(json, field) -%}
-get_json_object({{ json }}, '$.{{ field }}')
+get_json_object({{ json }}, '$.{{ field | replace('"', '') }}')
 {%- endmacro %}
 
 

@@ -8,7 +8,7 @@ regexp_matches({{ text }}, {{ pattern }})
 {%- endmacro %}
 
 {% macro postgres__regexp_found(text, pattern) -%}
-({{ text }} ~ {{ pattern }})
+({{ text }} ~ replace({{ pattern }}, '\b', '\y'))
 {%- endmacro %}
 
 {% macro spark__regexp_found(text, pattern) -%}

@@ -10,3 +10,18 @@ select
     'events_segment' as landing,
     *
 from {{ ref('stg_segment__events') }}
+union all
+select
+    'events_mixpanel' as landing,
+    *
+from {{ ref('stg_mixpanel__events') }}
+union all
+select
+    'events_amplitude' as landing,
+    *
+from {{ ref('stg_amplitude__events') }}
+union all
+select
+    'events_snowplow' as landing,
+    *
+from {{ ref('stg_snowplow__events') }}

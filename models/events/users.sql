@@ -7,6 +7,8 @@ statements as (
     select * from {{ ref('stg_kairos__identified_users') }}
     union all
     select * from {{ ref('stg_segment__users') }}
+    union all
+    select * from {{ ref('stg_amplitude__users') }}
 
 ),
 

@@ -36,9 +36,6 @@ classified as (
         ) as is_keyboard,
         session_events.event_name = 'pointer_move' as is_pointer_move,
         session_events.event_name = 'click' as is_secondary_click,
-        -- a key held down repeats like clockwork: typing tells nothing of a machine
-        session_events.is_interaction
-        and session_events.category not in ('keyboard', 'pointer', 'scroll') as is_step,
         coalesce(user_agents.is_declared_bot, false) as is_declared_bot,
         coalesce(
             {{ json_text('session_events.properties', 'webdriver') }} = 'true', false
@@ -58,8 +55,7 @@ preceded as (
 
     select
         *,
-        max(case when is_interaction then event_at end) over earlier as previous_interaction_at,
-        max(case when is_step then event_at end) over earlier as previous_step_at
+        max(case when is_interaction then event_at end) over earlier as previous_interaction_at
 
     from classified
     window earlier as (
@@ -74,10 +70,7 @@ gaps as (
     select
         *,
         {{ epoch_ms('event_at') }}
-        - {{ epoch_ms('previous_interaction_at') }} as interaction_gap_ms,
-        case
-            when is_step then {{ epoch_ms('event_at') }} - {{ epoch_ms('previous_step_at') }}
-        end as step_gap_ms
+        - {{ epoch_ms('previous_interaction_at') }} as interaction_gap_ms
 
     from preceded
 
@@ -108,10 +101,7 @@ select
     count(*) over so_far as event_count,
     sum(case when is_declared_bot then 1 else 0 end) over so_far as declared_bot_count,
     sum(case when is_webdriver then 1 else 0 end) over so_far as webdriver_count,
-    sum(case when is_pointer_move then 1 else 0 end) over so_far as pointer_move_count,
-    count(step_gap_ms) over so_far as step_gap_count,
-    sum(step_gap_ms) over so_far as step_gap_total_ms,
-    sum(step_gap_ms * step_gap_ms) over so_far as step_gap_total_ms2
+    sum(case when is_pointer_move then 1 else 0 end) over so_far as pointer_move_count
 
 from gaps
 window so_far as (

@@ -1,3 +1,12 @@
+{%- set patterns = inlined(
+    "coalesce(string_agg(pattern, '|' order by pattern), 'x^')",
+    ref('bot_user_agents'), "not is_exclusion"
+) -%}
+{%- set exclusions = inlined(
+    "coalesce(string_agg(pattern, '|' order by pattern), 'x^')",
+    ref('bot_user_agents'), "is_exclusion"
+) -%}
+
 with
 
 user_agents as (
@@ -6,16 +15,19 @@ user_agents as (
 
 ),
 
-patterns as (
+-- what browsers say of themselves that only sounds like a machine is not looked at
+masked as (
 
-    select string_agg(pattern, '|' order by pattern) as pattern
-    from {{ ref('bot_user_agents') }}
+    select
+        user_agent,
+        {{ regexp_masked('lower(user_agent)', exclusions) }} as masked_user_agent
+
+    from user_agents
 
 )
 
 select
-    user_agents.user_agent,
-    {{ regexp_found('lower(user_agents.user_agent)', 'patterns.pattern') }} as is_declared_bot
+    user_agent,
+    {{ regexp_found('masked_user_agent', patterns) }} as is_declared_bot
 
-from user_agents
-cross join patterns
+from masked

@@ -95,6 +95,7 @@ select
     measured.page_url,
     measured.device_type,
     measured.user_agent,
+    measured.source,
     measured.properties,
     measured.category,
     measured.is_interaction,

@@ -21,17 +21,29 @@ parsed as (
         {{ json_text('payload', 'context.userAgent') }} as user_agent,
         {{ json_text('payload', 'properties') }} as properties,
         {{ json_text('payload', 'traits') }} as traits,
-        -- Segment has already taken the device's clock skew out of `timestamp`
-        coalesce(
-            {{ json_text('payload', 'timestamp') }},
-            {{ json_text('payload', 'originalTimestamp') }},
-            {{ json_text('payload', 'receivedAt') }}
-        ) as event_at_text,
+        {{ json_text('payload', 'timestamp') }} as stated_at_text,
+        {{ json_text('payload', 'originalTimestamp') }} as original_at_text,
+        {{ parse_timestamp(json_text('payload', 'sentAt')) }} as sent_at,
+        {{ json_text('payload', 'receivedAt') }} as received_at_text,
         source_file,
         source_line,
         loaded_at
 
     from messages
+
+),
+
+-- where Segment kept the original time, it has taken the device's clock skew out of `timestamp`; else
+-- both were written by the device's clock, which showed `sentAt` when it was really `receivedAt`
+skewed as (
+
+    select
+        *,
+        coalesce(stated_at_text, original_at_text, received_at_text) as event_at_text,
+        {{ parse_timestamp('received_at_text') }} as received_at,
+        (stated_at_text is null) != (original_at_text is null) as is_by_device_clock
+
+    from parsed
 
 )
 
@@ -55,7 +67,13 @@ select
 
     -- when
     event_at_text,
-    {{ parse_timestamp('event_at_text') }} as event_at,
+    case
+        when is_by_device_clock and sent_at is not null and received_at is not null
+            then {{ add_seconds(
+                parse_timestamp('event_at_text'), elapsed_seconds('sent_at', 'received_at')
+            ) }}
+        else {{ parse_timestamp('event_at_text') }}
+    end as event_at,
 
     -- where from
     'segment' as source,
@@ -63,4 +81,4 @@ select
     source_line,
     loaded_at
 
-from parsed
+from skewed
