@@ -4,28 +4,9 @@
 -- Fingers have no path, and a click with detail 0 has no pointer
 with
 
-inputs as (
+session_events as (
 
-    select
-        session_events.session_id,
-        session_events.actor_id,
-        session_events.event_id,
-        session_events.event_at,
-        session_events.source,
-        {{ epoch_ms('session_events.event_at') }} as at_ms,
-        session_events.event_name = 'pointer_move' as is_move,
-        session_events.event_name in ('click', 'pointer_down')
-        and {{ json_text('session_events.properties', 'detail') }} is distinct from '0'
-        and not {{ is_touch('session_events') }} as is_press,
-        session_events.event_name = 'click'
-        and {{ json_text('session_events.properties', 'detail') }} is distinct from '0'
-        and not {{ is_touch('session_events') }} as is_click,
-        session_events.category in ('scroll', 'keyboard')
-        or {{ is_touch('session_events') }} as is_other_input,
-        cast(round({{ json_number('session_events.properties', 'x') }}) as bigint) as x,
-        cast(round({{ json_number('session_events.properties', 'y') }}) as bigint) as y
-
-    from {{ ref('session_events') }} as session_events
+    select * from {{ ref('session_events') }}
     where
         {{ session_changed('event_at') }}
         and category in ('pointer', 'click', 'scroll', 'keyboard')
@@ -35,6 +16,32 @@ inputs as (
 sources as (
 
     select * from {{ ref('event_sources') }}
+
+),
+
+inputs as (
+
+    select
+        session_events.session_id,
+        session_events.actor_id,
+        session_events.event_id,
+        session_events.event_at,
+        coalesce(sources.sends_pointer_moves, false) as is_tracking_pointer,
+        {{ epoch_ms('session_events.event_at') }} as at_ms,
+        session_events.event_name = 'pointer_move' as is_move,
+        session_events.event_name in ('click', 'pointer_down')
+        and not coalesce({{ json_text('session_events.properties', 'detail') }} = '0', false)
+        and not {{ is_touch('session_events') }} as is_press,
+        session_events.event_name = 'click'
+        and not coalesce({{ json_text('session_events.properties', 'detail') }} = '0', false)
+        and not {{ is_touch('session_events') }} as is_click,
+        session_events.category in ('scroll', 'keyboard')
+        or {{ is_touch('session_events') }} as is_other_input,
+        cast(round({{ json_number('session_events.properties', 'x') }}) as bigint) as x,
+        cast(round({{ json_number('session_events.properties', 'y') }}) as bigint) as y
+
+    from session_events
+    left join sources on session_events.source = sources.source
 
 ),
 
@@ -61,7 +68,7 @@ measured as (
         *,
         -- one stretch of a path: from one position of the moving pointer to the next
         is_move and is_after_move and gap_ms between 1 and 1000 and dx * dx + dy * dy >= 25
-        as is_stretch,
+            as is_stretch,
         is_move and is_after_move and is_second_after_move
         and dx * dx + dy * dy >= 900
         and previous_dx * previous_dx + previous_dy * previous_dy >= 900 as is_bend,
@@ -78,7 +85,7 @@ classified as (
         actor_id,
         event_id,
         event_at,
-        source,
+        is_tracking_pointer,
         is_move,
         is_press,
         is_other_input,
@@ -109,7 +116,7 @@ counted as (
         session_id,
         actor_id,
         event_at,
-        source,
+        is_tracking_pointer,
         sum(case when is_move then 1 else 0 end) over so_far as move_count,
         sum(case when is_press then 1 else 0 end) over so_far as press_count,
         sum(case when is_unled_click then 1 else 0 end) over so_far as unled_click_count,
@@ -136,9 +143,9 @@ counted as (
 judged as (
 
     select
-        counted.session_id,
-        counted.actor_id,
-        counted.event_at,
+        session_id,
+        actor_id,
+        event_at,
         bend_count >= 80 and 100 * straight_count >= 97 * bend_count as is_straight,
         stretch_count >= 50
         and 1.0 * stretch_count * speed_px2 < 1.04 * speed_px * speed_px as is_steady,
@@ -146,14 +153,13 @@ judged as (
         or (jump_count >= 10 and 10 * jump_count >= 9 * press_count) as is_teleporting,
         reaction_count >= 20
         and 1.0 * reaction_count * reaction_ms2 < 1.01 * reaction_ms * reaction_ms
-        as is_reacting_evenly,
+            as is_reacting_evenly,
         unled_click_count >= 20
         and move_count = 0
         and other_count = 0
-        and coalesce(sources.sends_pointer_moves, false) as is_pointerless
+        and is_tracking_pointer as is_pointerless
 
     from counted
-    left join sources on counted.source = sources.source
 
 ),
 

@@ -1,8 +1,8 @@
 {{ config(materialized='incremental', instant='from_at') }}
 
--- when the steps of a session first kept a time that no person keeps, one row per session and reason.
--- A step is what a person decides: no key held down, no pointer, no video that loops, no reload of a
--- page that refreshes itself. Sums are of whole milliseconds, so that their order does not matter
+-- when the steps of a session first kept a time that no person keeps, one row per session and
+-- reason. A step is what a person decides: no key held down, no pointer, no video that loops, no
+-- reload of a page that refreshes itself. Sums are whole, so that their order does not matter
 with
 
 decisions as (
@@ -39,7 +39,7 @@ steps as (
 
 ),
 
--- hands beat an even time too, on a stepper say, but not slowly: quick steps tell nothing of evenness
+-- hands beat an even time too, on a stepper say, but not slowly: quick steps prove nothing
 counted as (
 
     select

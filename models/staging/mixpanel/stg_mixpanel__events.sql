@@ -58,8 +58,9 @@ select
     -- an anonymous distinct_id is the device's, with or without its prefix
     coalesce(
         nullif(trim(device_id), ''),
-        case when nullif(trim(user_id), '') is null
-            then nullif(replace(trim(distinct_id), '$device:', ''), '')
+        case
+            when nullif(trim(user_id), '') is null
+                then nullif(replace(trim(distinct_id), '$device:', ''), '')
         end
     ) as anonymous_id,
 

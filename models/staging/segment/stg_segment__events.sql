@@ -33,8 +33,8 @@ parsed as (
 
 ),
 
--- where Segment kept the original time, it has taken the device's clock skew out of `timestamp`; else
--- both were written by the device's clock, which showed `sentAt` when it was really `receivedAt`
+-- where Segment kept the original time, it has taken the skew of the device's clock out of
+-- `timestamp`; else the device's clock wrote it, which showed `sentAt` when it was `receivedAt`
 skewed as (
 
     select

@@ -63,7 +63,8 @@ select
 
     -- what
     nullif(trim(
-        case when event_kind in ('struct', 'se') then struct_action
+        case
+            when event_kind in ('struct', 'se') then struct_action
             else coalesce(event_name, event_kind)
         end
     ), '') as source_event_name,
