@@ -33,7 +33,8 @@ class Vendor(Destination):
 
     def __post_init__(self) -> None:
         """Refuse a region that nobody has heard of, before anything is sent to the wrong one."""
-        if self.base_url is None and self.region not in self.regions:
+        is_known = self.region in self.regions
+        if not is_known and (self.base_url is None or self.region is not None):
             raise NotConfigured(
                 f"destination {self.name} has no region {self.region or '(none)'}: "
                 f"set KAIROS_{self.name.upper()}_REGION to one of {', '.join(self.regions)}"

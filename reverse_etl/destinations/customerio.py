@@ -95,7 +95,10 @@ class CustomerIo(Vendor):
         verdict = super().verdict(response)
         if verdict is not Verdict.READ or b'"data_center"' not in response.body:
             return verdict
-        is_ours = response.json().get("data_center") == self.region
+        try:
+            is_ours = response.json()["data_center"] == self.region
+        except (ValueError, KeyError, TypeError):
+            return verdict
         return verdict if is_ours else Verdict.MISCONFIGURED
 
     def results(self, request: Request, response: Response) -> Sequence[Result] | None:

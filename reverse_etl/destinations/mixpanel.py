@@ -133,12 +133,15 @@ class Mixpanel(Vendor):
         return outcomes(
             request,
             response,
-            {rows[int(r["index"])]: (str(r.get("field", "")), str(r["message"])) for r in records},
+            {
+                rows[int(r["index"])]: (str(r.get("field", "")), str(r.get("message", "")))
+                for r in records
+            },
         )
 
     def _blames_token(self, response: Response) -> bool:
         records = _failed(response)
-        return bool(records) and all("token" in str(record["message"]) for record in records or ())
+        return bool(records) and all("token" in str(one.get("message")) for one in records or ())
 
     def _event(self, operation: Operation) -> dict[str, Any]:
         return {
@@ -166,7 +169,7 @@ class Mixpanel(Vendor):
 
 def _failed(response: Response) -> Sequence[Mapping[str, Any]] | None:
     try:
-        records = response.json()["failed_records"]
+        records = list(response.json()["failed_records"])
     except (ValueError, KeyError, TypeError):
         return None
-    return records or None
+    return records if records and all(isinstance(one, dict) for one in records) else None

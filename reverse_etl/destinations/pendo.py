@@ -121,12 +121,16 @@ class Pendo(Vendor):
     def verdict(self, response: Response) -> Verdict:
         """A patch succeeds or fails by the status inside; failures without names are halved."""
         verdict = super().verdict(response)
-        answer = _document(response)
-        if verdict is not Verdict.READ or answer is None:
+        if verdict is not Verdict.READ:
             return verdict
-        if inside := [int(part["status"]) for part in answer.get("multistatus", ())]:
-            return super().verdict(replace(response, status=max(inside)))
-        missed = int(answer.get("total", 0)) - int(answer.get("updated", 0))
+        try:
+            answer = response.json()
+            if inside := [int(part["status"]) for part in answer.get("multistatus", ())]:
+                return super().verdict(replace(response, status=max(inside)))
+            missed = int(answer.get("total", 0)) - int(answer.get("updated", 0))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # `results` will not understand it either, and says so
+            return verdict
         return Verdict.REFUSED if missed > len(_failures(answer)) else verdict
 
     def results(self, request: Request, response: Response) -> Sequence[Result] | None:
@@ -160,14 +164,6 @@ class Pendo(Vendor):
         }
         account = operation.scope.account_id
         return {**event, "accountId": account} if account else event
-
-
-def _document(response: Response) -> Mapping[str, Any] | None:
-    try:
-        answer = response.json()
-    except ValueError:
-        return None
-    return answer if isinstance(answer, dict) else None
 
 
 def _failures(answer: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

@@ -15,7 +15,7 @@ from reverse_etl.dispatch.dispatcher import Dispatcher, Outcome
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger
-from reverse_etl.model import Kind, Operation
+from reverse_etl.model import Kind, Operation, Response
 from reverse_etl.sandbox import Sandbox
 from reverse_etl.sandbox.witness import Witness
 from tests.reverse_etl.conftest import NOW, QUICK, operation
@@ -216,6 +216,16 @@ class VendorContract:
 
         assert outcome.counts == {"rejected": 9}
         assert outcome.request_count == 1
+
+    def test_no_answer_is_so_strange_that_the_run_breaks(self, delivery: Delivery) -> None:
+        found = destinations.find(self.name).from_env(delivery.env)
+        names = ("multistatus", "failed_records", "errors", "error", "data_center", "failedUpdates")
+        values = ("3", '"x"', "null", "[3]", '[{"status":"x"}]', '{"index":"x"}')
+        bodies = ["", "[]", "null", "3", '"x"', "<html>", '{"total":"x"}']
+        bodies += [f'{{"{name}":{value}}}' for name in names for value in values]
+        for status in (200, 201, 202, 207, 400, 401, 404, 409, 413, 422, 429, 500, 503):
+            for body in bodies:
+                assert found.verdict(Response(status, {}, body.encode()))
 
     def test_no_secret_is_shown(self, delivery: Delivery) -> None:
         found = destinations.find(self.name).from_env(delivery.env)
