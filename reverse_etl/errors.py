@@ -7,6 +7,10 @@ class NotConfigured(KairosError):
     """A destination misses settings; the message names every variable to set."""
 
 
+class LibraryMissing(KairosError):
+    """A destination needs a library that is not installed; the message names the extra."""
+
+
 class UnknownDestination(KairosError):
     """No destination has this name; the message lists those that exist."""
 

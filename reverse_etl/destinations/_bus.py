@@ -8,7 +8,7 @@ from typing import Any
 
 from reverse_etl.destinations._vendor import VERBS, dumped
 from reverse_etl.destinations.base import Destination
-from reverse_etl.errors import NotConfigured
+from reverse_etl.errors import LibraryMissing
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 
 
@@ -38,7 +38,7 @@ def library(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise NotConfigured(
+        raise LibraryMissing(
             f"the library {error.name} is not installed: pip install 'kairos[{extra}]'"
         ) from error
 

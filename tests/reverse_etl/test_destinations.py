@@ -71,7 +71,7 @@ def test_every_module_of_the_folder_is_a_destination_with_probe_and_capabilities
 
 
 def test_an_unknown_destination_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(UnknownDestination, match="choose one of appcues, "):
+    with pytest.raises(UnknownDestination, match="choose one of amplitude, appcues, "):
         destinations.find("fax")
 
 

@@ -1,5 +1,6 @@
 """What every vendor's destination owes, tried over real HTTP against its stand-in."""
 
+import random
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,17 @@ from reverse_etl.model import Kind, Operation, Response
 from reverse_etl.sandbox import Sandbox
 from reverse_etl.sandbox.witness import Witness
 from tests.reverse_etl.conftest import NOW, QUICK, operation
+
+FAULTS: list[dict[str, Any]] = [
+    {"kind": "429"},
+    {"kind": "5xx"},
+    {"kind": "5xx", "status": 500, "after_commit": True},
+    {"kind": "reset"},
+    {"kind": "commit_then_drop"},
+    {"kind": "slow"},
+    {"kind": "malformed"},
+    {"kind": "truncated"},
+]
 
 
 class Delivery:
@@ -216,6 +228,37 @@ class VendorContract:
 
         assert outcome.counts == {"rejected": 9}
         assert outcome.request_count == 1
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_no_schedule_of_faults_loses_or_repeats_anything(
+        self, delivery: Delivery, seed: int
+    ) -> None:
+        rng = random.Random(f"{self.name}{seed}")
+        for _ in range(rng.randint(2, 6)):
+            fault = {"skip": rng.randint(0, 5), "times": rng.randint(1, 2), "seconds": 0.01}
+            self.sandbox.fault(destination=self.name, **rng.choice(FAULTS), **fault)
+        rows = [
+            self.operation(n, kind, user_key=f"{kind}-{n}") for n in range(7) for kind in self.kinds
+        ]
+
+        delivery(*rows)
+        self.sandbox.faults.clear()
+        delivery(*rows)
+
+        states = delivery.states()
+        sent = [states[row.user_key] for row in rows if row.kind == Kind.MOMENT]
+        doubtful = sent.count("unknown")
+        assert {states[row.user_key] for row in rows if row.kind != Kind.MOMENT} <= {"accepted"}
+        assert sent.count("accepted") + doubtful == len(sent)
+        assert doubtful == 0 or self.kinds["moment"] is Dedupe.NONE
+        count = self.witness.events_by_name["kairos_moment"]
+        assert sent.count("accepted") <= count <= len(sent)
+        assert len(self.witness.events) == sum(self.witness.events.values())
+        for row in rows:
+            if row.kind == Kind.AUDIENCE:
+                assert self.is_member(row.user_key)
+            elif row.kind == Kind.PROFILE:
+                assert self.witness.profiles[row.user_key] == row.payload
 
     def test_no_answer_is_so_strange_that_the_run_breaks(self, delivery: Delivery) -> None:
         found = destinations.find(self.name).from_env(delivery.env)

@@ -6,7 +6,7 @@ import pytest
 
 from kairos.doctor.delivery import check_destinations
 from reverse_etl import destinations
-from reverse_etl.errors import NotConfigured
+from reverse_etl.errors import LibraryMissing
 
 BUSES = {
     "kafka": ("confluent_kafka", {"KAIROS_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}),
@@ -22,7 +22,7 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(extra: str, mo
     monkeypatch.setitem(sys.modules, library, None)
     destination = destinations.find("kinesis" if extra == "aws" else extra).from_env(env)
 
-    with pytest.raises(NotConfigured, match=rf"{library} .*pip install 'kairos\[{extra}\]'"):
+    with pytest.raises(LibraryMissing, match=rf"{library} .*pip install 'kairos\[{extra}\]'"):
         destination.transport()
 
 
