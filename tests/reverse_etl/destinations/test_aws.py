@@ -270,6 +270,7 @@ def test_what_aws_says_of_a_whole_request_is_understood(
 
     if state == "accepted":
         assert outcome.counts == {"accepted": 3}
+        assert [len(call["Records"]) for call in calls] == [3, 3]
     else:
         assert outcome.counts == {"retryable": 3}
         assert "KAIROS_KINESIS_" in str(outcome.problem)

@@ -2,8 +2,12 @@
 
 from typing import ClassVar
 
+import pytest
+
 from reverse_etl.destinations.base import Dedupe
-from reverse_etl.destinations.intercom import Intercom
+from reverse_etl.destinations.intercom import Contacts, Intercom
+from reverse_etl.errors import NotSent, OutcomeUnknown
+from reverse_etl.model import Request, Response
 from tests.reverse_etl.destinations.contract import Delivery, VendorContract
 
 TOKEN = {"KAIROS_INTERCOM_ACCESS_TOKEN": "token"}
@@ -63,6 +67,32 @@ class TestIntercom(VendorContract):
         stranger = self.operation(1, "moment", user_key="missing-1")
 
         assert delivery(stranger).counts == {"rejected": 1}
+
+
+def test_a_lookup_without_an_answer_was_no_delivery() -> None:
+    contract = TestIntercom()
+    intercom = Intercom.from_env(TOKEN)
+    [request] = intercom.requests([contract.operation(1, "audience")])
+
+    class Silent:
+        def send(self, _: Request) -> Response:
+            raise OutcomeUnknown("nobody answered")
+
+        def close(self) -> None:
+            pass
+
+    contacts = Contacts(Silent(), intercom._search, intercom._create)
+
+    with pytest.raises(NotSent, match="looking the contact up"):
+        contacts.send(request)
+
+
+def test_edits_of_one_contact_never_meet() -> None:
+    contract = TestIntercom()
+    kinds = ("audience", "profile")
+    rows = [contract.operation(n, kind, user_key="ann") for n, kind in enumerate(kinds)]
+
+    assert {r.serial_key for r in Intercom.from_env(TOKEN).requests(rows)} == {"contact ann"}
 
 
 def test_each_region_has_a_host_of_its_own() -> None:

@@ -31,6 +31,8 @@ class TestPendo(VendorContract):
 
     def test_edits_of_a_segment_never_meet(self, delivery: Delivery) -> None:
         delivery.env["KAIROS_PENDO_BATCH_COUNT"] = "5"
+        delivery.env["KAIROS_PENDO_REQUESTS_PER_SECOND"] = "100000"
+        self.sandbox.limit("pendo", None)
 
         outcome = delivery(*(self.operation(n, "audience") for n in range(60)))
 
