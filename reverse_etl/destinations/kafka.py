@@ -189,7 +189,7 @@ class Producing:
         except self._kafka.KafkaException as error:
             if self._refusal is not None:
                 return refused(401, self._refusal)
-            raise NotSent(f"kafka does not answer ({error.args[0].name()})") from error
+            raise NotSent(f"no broker answered: {error.args[0].name()}") from error
         self._is_known.set()
         return None
 

@@ -38,7 +38,7 @@ def names(text: str) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchDarkly(Vendor):
-    """Audiences are segments, moments are metric events, which a repetition would count twice.
+    """Audiences are segments, moments are metric events, which carry no key of the vendor's.
 
     A segment takes one edit at a time, and an edit is taken whole or not at all.
     """

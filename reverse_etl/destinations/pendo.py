@@ -45,7 +45,8 @@ DATA = MappingProxyType({"us": "https://data.pendo.io", "eu": "https://data.eu.p
 class Pendo(Vendor):
     """Audiences are segments, profiles are visitor metadata, moments are track events.
 
-    Pendo cannot tell a repeated track event. A segment takes one edit at a time.
+    No key is known by which Pendo could tell a repeated track event. A segment takes one edit at a
+    time.
     """
 
     name: ClassVar[str] = "pendo"

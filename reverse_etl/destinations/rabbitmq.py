@@ -17,6 +17,11 @@ from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 LARGEST_ROUTING_KEY_BYTES = 255
 
 
+def exchange_name(text: str) -> str:
+    """Read the name of an exchange; a variable cannot be set to the empty one."""
+    return "" if text == "amq.default" else text
+
+
 @dataclass(frozen=True, kw_only=True)
 class RabbitMq(Bus):
     """Publishes to an exchange that exists; queues and dead letters belong to who reads them.
@@ -28,7 +33,8 @@ class RabbitMq(Bus):
 
     # it holds the password
     url: str = setting(secret=True)
-    exchange: str = setting("kairos")
+    exchange: str = setting("kairos", parse=exchange_name)
+    """`amq.default` is the one without a name, which leads to the queue that `routing_key` names."""
     routing_key: str | None = setting(None)
     """One for all messages; else `<kind>.<object key>.<operation>`."""
     batch_count: int = setting(100, parse=int)

@@ -86,6 +86,16 @@ def test_a_message_that_reaches_no_queue_is_refused(deliver, server) -> None:
     assert len(server.messages()) == 1
 
 
+def test_the_exchange_without_a_name_leads_to_a_queue(deliver, server) -> None:
+    direct = {
+        "KAIROS_RABBITMQ_EXCHANGE": "amq.default",
+        "KAIROS_RABBITMQ_ROUTING_KEY": server.queue,
+    }
+
+    assert deliver("rabbitmq", server.env | direct)(rabbit(1)).counts == {"accepted": 1}
+    assert len(server.messages()) == 1
+
+
 def test_a_full_queue_is_tried_again(deliver, server) -> None:
     arguments = {"x-max-length": 2, "x-overflow": "reject-publish"}
     server.queue = server.channel.queue_declare(
