@@ -34,7 +34,7 @@ class RabbitMq(Bus):
     # it holds the password
     url: str = setting(secret=True)
     exchange: str = setting("kairos", parse=exchange_name)
-    """`amq.default` is the one without a name, which leads to the queue that `routing_key` names."""
+    """`amq.default` is the one without a name, which leads to the queue of the routing key."""
     routing_key: str | None = setting(None)
     """One for all messages; else `<kind>.<object key>.<operation>`."""
     batch_count: int = setting(100, parse=int)
