@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from kairos.doctor.check import Status
 from kairos.doctor.delivery import check_destination
 from reverse_etl.destinations.kafka import Kafka
-from reverse_etl.errors import NotConfigured
+from reverse_etl.errors import NotConfigured, OutcomeUnknown
 from tests.reverse_etl.conftest import moment, operation
 
 
@@ -113,6 +113,33 @@ def test_a_cluster_that_is_not_there_has_been_sent_nothing(deliver, env, monkeyp
     assert outcome.counts == {"retryable": 1}
     assert check_destination("kafka", nobody).status is Status.FAIL
     assert check_destination("kafka", env).status is Status.OK
+
+
+def test_brokers_that_die_leave_it_open_what_arrived() -> None:
+    cluster = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "mock"})
+    [broker] = cluster.list_topics(timeout=10).brokers.values()
+    destination = Kafka.from_env(
+        {
+            "KAIROS_KAFKA_BOOTSTRAP_SERVERS": f"{broker.host}:{broker.port}",
+            "KAIROS_KAFKA_DELIVERY_TIMEOUT_SECONDS": "1",
+        }
+    )
+    first, second = (
+        request
+        for number in (1, 2)
+        for request in destination.requests([moment(number, destination="kafka")])
+    )
+    transport = destination.transport()
+    try:
+        [result] = destination.results(first, transport.send(first))
+        assert result.state == "accepted"
+        # the mock lives in its client
+        del cluster
+
+        with pytest.raises(OutcomeUnknown):
+            transport.send(second)
+    finally:
+        transport.close()
 
 
 def test_the_producer_is_idempotent_whatever_the_settings_say(env) -> None:
