@@ -38,6 +38,10 @@ class Model:
     seed_path: Path | None
     column_types: tuple[tuple[str, str], ...]
     """Of a seed as configured, of a model as its contract says."""
+    strategy: str = ""
+    """How an incremental model replaces what changed."""
+    instant: str = ""
+    """The column by which a model of changed sessions tells how old a row may be."""
 
     def statement(self, as_of: datetime) -> str:
         """Return the SQL that creates the relation, or adds to it, with `as_of` as "now"."""
@@ -67,9 +71,11 @@ class CompiledProject:
         return [model for name, model in self.models.items() if name in wanted]
 
 
-def compile_project(home: Home) -> CompiledProject:
+def compile_project(home: Home, incremental: bool = False) -> CompiledProject:
     """Compile every model as it is on a warehouse that has already decided something.
 
+    `incremental` gives each incremental model of the line in the form that narrows what it reads;
+    the state that it narrows by is then looked up by the SQL itself, not by dbt.
     `home` is a scratch place: its warehouse is made here, and holds nothing.
     """
     home.ensure()
@@ -80,7 +86,8 @@ def compile_project(home: Home) -> CompiledProject:
         connection.execute(f"create table if not exists {SCHEMA}.{DECISIONS} (decision_id varchar)")
     # dbt fills the compiled SQL into the manifest that it is given
     manifest = parse(home)
-    dbt(home, ["compile"], as_of=SOME_INSTANT, manifest=manifest)
+    variables = {"is_state_looked_up": True} if incremental else None
+    dbt(home, ["compile"], as_of=SOME_INSTANT, manifest=manifest, variables=variables)
     nodes = manifest.writable_manifest().to_dict()
     return CompiledProject(_in_order(_read(nodes, home.warehouse.stem)))
 
@@ -130,6 +137,8 @@ def _read(manifest: dict, database: str) -> dict[str, Model]:
                 if not parent.startswith("source.")
             ),
             seed_path=Path(node["root_path"]) / node["original_file_path"] if is_seed else None,
+            strategy=node["config"].get("incremental_strategy") or "",
+            instant=node["config"].get("instant") or "",
             column_types=tuple(
                 node["config"].get("column_types", {}).items()
                 if is_seed

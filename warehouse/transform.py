@@ -1,7 +1,8 @@
 """dbt, run in this process, and never left holding the warehouse file."""
 
+import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,10 +120,12 @@ def dbt(
     as_of: datetime | None = None,
     on_node: OnNode | None = None,
     manifest: Any = None,
+    variables: Mapping[str, object] | None = None,
 ) -> Transformation:
     """Run one dbt command on the warehouse of `home`; `as_of` is "now" for every model.
 
-    `manifest` spares another parse where the caller has just parsed the project.
+    `manifest` spares another parse where the caller has just parsed the project; `variables` are
+    dbt's own, beside `as_of`.
     Raises `TransformationFailed` that names what failed, why and in which file.
     """
     from dbt.cli.main import dbtRunner
@@ -132,8 +135,11 @@ def dbt(
     command = [*args, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     command += ["--target-path", str(home.root / "target"), "--log-path", str(home.root / "logs")]
     command += ["--log-level", "none", "--log-level-file", "info", "--no-write-json"]
+    variables = dict(variables or {})
     if as_of is not None:
-        command += ["--vars", f'{{as_of: "{warehouse_text(as_of)}"}}']
+        variables["as_of"] = warehouse_text(as_of)
+    if variables:
+        command += ["--vars", json.dumps(variables)]
     progress = _Progress(on_node)
     with _environment(KAIROS_WAREHOUSE=str(home.warehouse)), _closed_afterwards():
         result = dbtRunner(manifest=manifest, callbacks=[progress]).invoke(command)

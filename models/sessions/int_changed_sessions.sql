@@ -10,8 +10,7 @@ spans as (
 )
 
 {% set mark = last_mark() %}
-{% if is_narrowed(earlier_state('session_events'))
-    and mark.configuration_version == configuration_version() %}
+{% if is_narrowed(earlier_state('session_events')) and is_configured_as(mark) %}
 
     -- its events changed
     select
@@ -54,9 +53,8 @@ spans as (
     from spans
     where
         is_current
-        and timestamp '{{ mark.as_of }}' < {{ as_of() }}
-        and ended_at
-        >= {{ add_seconds("timestamp '" ~ mark.as_of ~ "'", -var('longest_timer_seconds')) }}
+        and {{ mark.as_of }} < {{ as_of() }}
+        and ended_at >= {{ add_seconds(mark.as_of, -var('longest_timer_seconds')) }}
 
 {% else %}
 

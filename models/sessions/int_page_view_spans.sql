@@ -25,9 +25,7 @@ page_views as (
     where
         rejection_reason is null
         and event_name = 'page_view'
-        {% if is_incremental() %}
-            and event_at >= {{ first_instant(ref('int_changed_sessions'), 'started_at') }}
-        {% endif %}
+        and {{ recent_enough('event_at') }}
 
 ),
 

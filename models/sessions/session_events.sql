@@ -14,9 +14,7 @@ accepted_events as (
     select * from {{ ref('int_events_checked') }}
     where
         rejection_reason is null
-        {% if is_incremental() %}
-            and event_at >= {{ first_instant(ref('int_changed_sessions'), 'started_at') }}
-        {% endif %}
+        and {{ recent_enough('event_at') }}
 
 ),
 

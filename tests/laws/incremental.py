@@ -1,0 +1,175 @@
+"""The line built load by load, by the SQL and the strategies that dbt runs, without dbt."""
+
+from dataclasses import replace
+from datetime import UTC
+
+import duckdb
+import jinja2
+
+from tests.harness import Happening, instant, raw_event
+from warehouse.compiled import CompiledProject, Model, load_seed
+from warehouse.home import PROJECT
+from warehouse.landing import ensure_raw
+
+OUTPUTS = ("signals", "sessions", "page_views", "intent_scores", "events_rejected", "users")
+SCRATCH = frozenset(
+    {
+        "int_changed_batches",
+        "int_touched_islands",
+        "int_island_events",
+        "int_islands",
+        "int_long_islands_split",
+        "int_changed_sessions",
+    }
+)
+"""Tables that hold the work of one run; what they hold differs between runs by design."""
+
+NEVER_COMPARED = frozenset({"revision", "plan_version"})
+"""Columns that tell when a row was computed, which is what may differ."""
+
+
+class Interrupted(Exception):
+    """A run was killed."""
+
+
+class IncrementalLine:
+    """One warehouse in memory that takes loads and works through what changed."""
+
+    def __init__(self, plain: CompiledProject, narrowed: CompiledProject) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute("set TimeZone = 'UTC'; set threads = 1; create schema kairos")
+        ensure_raw(self.connection)
+        self.connection.execute(
+            "create table kairos.line_marks (mark_number bigint, revision bigint, as_of timestamp)"
+        )
+        self.plain = self._models(plain)
+        self.narrowed = {model.name: model for model in self._models(narrowed)}
+        self.strategies = _strategies()
+
+    def _models(self, project: CompiledProject) -> list[Model]:
+        models = []
+        for model in project.between((), OUTPUTS):
+            if model.kind == "seed":
+                load_seed(self.connection, model, model.seed_path)
+            else:
+                models.append(model)
+        return models
+
+    def load(self, happenings: list[Happening], loaded_at: float) -> None:
+        """Land some deliveries, all at one instant."""
+        rows = [raw_event(replace(happening, loaded_at=loaded_at)) for happening in happenings]
+        if not rows:
+            return
+        columns = ", ".join(rows[0])
+        marks = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
+        self.connection.execute(
+            f"insert into raw.events ({columns}) values {marks}",
+            [value for row in rows for value in row.values()],
+        )
+
+    def run(
+        self, as_of: float, full_refresh: bool = False, killed_after: int | None = None
+    ) -> None:
+        """Build every model, as `kairos build` does; `killed_after` so many models it dies.
+
+        A run that dies leaves what it had committed and no mark.
+        """
+        execute = self.connection.execute
+        now = instant(as_of).replace(tzinfo=UTC)
+        if full_refresh:
+            execute("delete from kairos.line_marks")
+        has_state = execute("select count(*) from kairos.line_marks").fetchone()[0] > 0
+        for number, model in enumerate(self.plain):
+            if number == killed_after:
+                raise Interrupted
+            if not has_state:
+                execute(replace(model, materialized=_anew(model)).statement(now))
+            elif model.materialized == "incremental" and model.strategy in self.strategies:
+                self._replace_what_changed(self.narrowed[model.name], now)
+            else:
+                narrowed = self.narrowed[model.name]
+                execute(replace(narrowed, materialized=_anew(model)).statement(now))
+        execute(
+            "insert into kairos.line_marks select (select count(*) + 1 from kairos.line_marks), "
+            "(select coalesce(max(revision), 0) from kairos.int_events_checked), ?",
+            [instant(as_of)],
+        )
+
+    def _replace_what_changed(self, model: Model, now) -> None:
+        execute = self.connection.execute
+        execute("begin")
+        computed = replace(model, name=f"{model.name}__computed", materialized="table")
+        execute(computed.statement(now))
+        columns = execute(
+            "select list(column_name order by column_index) from duckdb_columns() "
+            f"where schema_name = 'kairos' and table_name = '{model.name}'"
+        ).fetchone()[0]
+        strategy = self.strategies[model.strategy]
+        execute(strategy(model, f"kairos.{computed.name}", columns))
+        execute(f"drop table kairos.{computed.name}")
+        execute("commit")
+
+    def tables(self) -> dict[str, list[tuple]]:
+        """Return every table that holds results, its rows in order."""
+        contents = {}
+        for model in self.plain:
+            if model.name in SCRATCH or model.name.startswith("stg_"):
+                continue
+            columns = self.connection.execute(
+                "select list(column_name order by column_index) from duckdb_columns() "
+                f"where schema_name = 'kairos' and table_name = '{model.name}'"
+            ).fetchone()[0]
+            shown = ", ".join(c for c in columns if c not in NEVER_COMPARED)
+            where = "where is_current" if model.name == "int_session_spans" else ""
+            if model.name == "session_id_changes":
+                continue
+            contents[model.name] = self.connection.execute(
+                f"select {shown} from kairos.{model.name} {where} order by all"
+            ).fetchall()
+        return contents
+
+
+def _anew(model: Model) -> str:
+    return "view" if model.materialized == "view" else "table"
+
+
+def _strategies() -> dict:
+    """Render the project's own strategies, with dbt's part played by a few stand-ins."""
+    source = (PROJECT / "macros" / "strategies.sql").read_text()
+
+    def strategy(name: str):
+        def render(model: Model, computed: str, columns: list[str]) -> str:
+            def session_changed(at: str) -> str:
+                return (
+                    "session_id in (select session_id from kairos.int_changed_sessions) and "
+                    f"{at} >= (select coalesce(min(started_at), timestamp '9999-12-31') "
+                    "from kairos.int_changed_sessions)"
+                )
+
+            class Config:
+                @staticmethod
+                def require(key: str) -> str:
+                    return getattr(model, key)
+
+            class Column:
+                def __init__(self, name: str) -> None:
+                    self.quoted = f'"{name}"'
+
+            template = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
+                source + "{{ get_incremental_" + name + "_sql(arguments) }}"
+            )
+            return template.render(
+                ref=lambda relation: f"kairos.{relation}",
+                session_changed=session_changed,
+                config=Config,
+                arguments={
+                    "target_relation": f"kairos.{model.name}",
+                    "temp_relation": computed,
+                    "dest_columns": [Column(name) for name in columns],
+                },
+            )
+
+        return render
+
+    names = ("replace_deliveries", "replace_spans", "replace_actors", "replace_sessions")
+    return {name: strategy(name) for name in names}
