@@ -39,7 +39,7 @@ class Model:
     column_types: tuple[tuple[str, str], ...]
     """Of a seed as configured, of a model as its contract says."""
     strategy: str = ""
-    """How an incremental model replaces what changed."""
+    """How an incremental model replaces what changed; empty for every other one."""
     instant: str = ""
     """The column by which a model of changed sessions tells how old a row may be."""
 
@@ -137,7 +137,7 @@ def _read(manifest: dict, database: str) -> dict[str, Model]:
                 if not parent.startswith("source.")
             ),
             seed_path=Path(node["root_path"]) / node["original_file_path"] if is_seed else None,
-            strategy=node["config"].get("incremental_strategy") or "",
+            strategy=_strategy(node["config"]),
             instant=node["config"].get("instant") or "",
             column_types=tuple(
                 node["config"].get("column_types", {}).items()
@@ -146,6 +146,11 @@ def _read(manifest: dict, database: str) -> dict[str, Model]:
             ),
         )
     return models
+
+
+def _strategy(config: dict) -> str:
+    is_incremental = config["materialized"] == "incremental"
+    return config.get("incremental_strategy") or "" if is_incremental else ""
 
 
 def _materialized(config: dict) -> str:

@@ -84,15 +84,29 @@ sightings as (
 
 ),
 
-compared as (
+-- of several people who are named within one instant the last one counts
+ranked as (
 
     select
         *,
-        lag(user_key) over (
-            partition by actor_id order by sighted_at, event_id
-        ) as previous_user_key
+        row_number() over (
+            partition by actor_id, sighted_at order by event_id desc
+        ) as recency
 
     from sightings
+
+),
+
+compared as (
+
+    select
+        actor_id,
+        user_key,
+        sighted_at,
+        lag(user_key) over (partition by actor_id order by sighted_at) as previous_user_key
+
+    from ranked
+    where recency = 1
 
 ),
 
@@ -102,8 +116,7 @@ changes as (
     select
         actor_id,
         user_key,
-        sighted_at as known_from,
-        event_id
+        sighted_at as known_from
 
     from compared
     where previous_user_key is null or previous_user_key != user_key
@@ -116,9 +129,7 @@ intervals as (
         actor_id,
         user_key,
         known_from,
-        lead(known_from) over (
-            partition by actor_id order by known_from, event_id
-        ) as known_until
+        lead(known_from) over (partition by actor_id order by known_from) as known_until
 
     from changes
 

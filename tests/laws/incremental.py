@@ -84,7 +84,7 @@ class IncrementalLine:
                 raise Interrupted
             if not has_state:
                 execute(replace(model, materialized=_anew(model)).statement(now))
-            elif model.materialized == "incremental" and model.strategy in self.strategies:
+            elif model.strategy in self.strategies:
                 self._replace_what_changed(self.narrowed[model.name], now)
             else:
                 narrowed = self.narrowed[model.name]
