@@ -221,6 +221,19 @@ timestamp '{{ found.rows[0][0] or "9999-12-31 00:00:00" }}'
 {%- endmacro -%}
 
 
+{#- In an incremental model: whether an instant does not lie before the first changed event. -#}
+{%- macro since_first_change(at) -%}
+{{ after("int_events_checked") }}
+{%- if is_incremental() -%}
+    {%- set changed_events = "(select event_at from " ~ ref("int_events_checked")
+        ~ " where revision > " ~ last_mark().revision ~ ") as changed_events" -%}
+    {{ at }} >= {{ first_instant(changed_events, "event_at") }}
+{%- else -%}
+    true
+{%- endif -%}
+{%- endmacro -%}
+
+
 {#- The revision of the deliveries judged last. -#}
 {%- macro latest_revision() -%}
 {{ after("int_events_checked") }}

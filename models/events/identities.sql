@@ -60,12 +60,7 @@ sightings as (
         events.rejection_reason is null
         and events.user_id is not null
         and events.anonymous_id is not null
-        {% if is_incremental() %}
-            and events.event_at >= {{ first_instant(
-                "(select event_at from " ~ ref('int_events_checked')
-                ~ " where revision > " ~ last_mark().revision ~ ")", 'event_at'
-            ) }}
-        {% endif %}
+        and {{ since_first_change('events.event_at') }}
 
     union all
 

@@ -86,7 +86,7 @@ def deliveries(draw) -> list[list[Happening]]:
 def clock(draw, loads: list[list[Happening]]) -> list[float]:
     """Draw when each load arrives, and at last an instant at which only time has gone on.
 
-    Close after events, so that silences are open when a run meets them and have fallen due by the next.
+    Close after events, so that a run meets silences that are open and have fallen due by the next.
     """
     known = [happening.at for load in loads for happening in load] or [0.0]
     instants = [
