@@ -8,7 +8,7 @@ or leave pages open that refresh themselves. Bots do what scripts do, from the n
 import json
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -316,13 +316,15 @@ RARE = {"long_worker": 0.1, "sleepless": 0.1}
 """Visits of many hours: fewer of them, to keep a run short."""
 
 
-def rows(count: int, seed: int) -> Iterator[tuple[Any, ...]]:
-    """Return events of `count` visitors of each kind; the label stands before the actor's number.
+def rows(
+    count: int, seed: int | str, kinds: Collection[Callable[[Visit], None]] = (*PEOPLE, *BOTS)
+) -> Iterator[tuple[Any, ...]]:
+    """Return events of `count` visitors of each kind, whose name stands before the actor's number.
 
     Columns: event id, anonymous id, event name, milliseconds since the start, page, device, user
     agent, properties as JSON text.
     """
-    for write in (*PEOPLE, *BOTS):
+    for write in kinds:
         for number in range(max(1, round(count * RARE.get(write.__name__, 1)))):
             actor = f"{write.__name__}:{number}"
             visit = Visit(random.Random(f"{seed}:{actor}"))

@@ -1,8 +1,9 @@
 {{ config(materialized='incremental', instant='from_at') }}
 
 -- when the steps of a session first kept a time that no person keeps, one row per session and
--- reason. A step is what a person decides: no key held down, no pointer, no video that loops, no
--- reload of a page that refreshes itself. Sums are whole, so that their order does not matter
+-- reason. A step is what a person decides: no key held down, though it press a button again and
+-- again, nothing that a click brings about, no pointer, no video that loops, no reload of a page
+-- that refreshes itself. Sums are whole, so that their order does not matter
 with
 
 decisions as (
@@ -12,11 +13,16 @@ decisions as (
         actor_id,
         event_id,
         event_at,
+        event_name,
+        category,
+        page_url,
         category = 'navigation' as is_navigation,
-        category = 'navigation'
-        and page_url = lag(page_url) over (
-            partition by session_id order by event_at, event_id
-        ) as is_reload
+        {{ epoch_ms('event_at') }} as at_ms,
+        -- what a key presses, by itself or held down
+        case
+            when category = 'click' and {{ json_text('properties', 'detail') }} = '0'
+                then coalesce({{ json_text('properties', 'element_id') }}, '')
+        end as key_pressed_element
 
     from {{ ref('session_events') }}
     where
@@ -26,16 +32,41 @@ decisions as (
 
 ),
 
+compared as (
+
+    select
+        *,
+        is_navigation and page_url = lag(page_url) over timeline as is_reload,
+        category not in ('click', 'navigation')
+        and event_name != lag(event_name) over timeline
+        and at_ms - lag(at_ms) over timeline < 100 as is_consequence
+
+    from decisions
+    window timeline as (partition by session_id order by event_at, event_id)
+
+),
+
+chosen as (
+
+    select
+        *,
+        key_pressed_element = lag(key_pressed_element) over timeline
+        and at_ms - lag(at_ms) over timeline < 100 as is_key_repeat
+
+    from compared
+    where is_reload is not true and is_consequence is not true
+    window timeline as (partition by session_id order by event_at, event_id)
+
+),
+
 steps as (
 
     select
         *,
-        {{ epoch_ms('event_at') }} - lag({{ epoch_ms('event_at') }}) over (
-            partition by session_id order by event_at, event_id
-        ) as gap_ms
+        at_ms - lag(at_ms) over (partition by session_id order by event_at, event_id) as gap_ms
 
-    from decisions
-    where is_reload is not true
+    from chosen
+    where is_key_repeat is not true
 
 ),
 
