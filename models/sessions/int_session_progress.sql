@@ -37,9 +37,7 @@ classified as (
         session_events.event_name = 'pointer_move' as is_pointer_move,
         session_events.event_name = 'click' as is_secondary_click,
         coalesce(user_agents.is_declared_bot, false) as is_declared_bot,
-        coalesce(
-            {{ json_text('session_events.properties', 'webdriver') }} = 'true', false
-        ) as is_webdriver,
+        {{ json_text('session_events.properties', 'webdriver') }} as webdriver,
         case session_events.event_name
             when 'video_started' then 1
             when 'video_stopped' then -1
@@ -55,7 +53,13 @@ preceded as (
 
     select
         *,
-        max(case when is_interaction then event_at end) over earlier as previous_interaction_at
+        max(case when is_interaction then event_at end) over earlier as previous_interaction_at,
+        -- trackers that do not say it of every event say it of the first
+        coalesce(
+            webdriver = 'true',
+            max(case when webdriver = 'true' then 1 else 0 end) over earlier = 1,
+            false
+        ) as is_webdriver
 
     from classified
     window earlier as (
@@ -101,6 +105,8 @@ select
     count(*) over so_far as event_count,
     sum(case when is_declared_bot then 1 else 0 end) over so_far as declared_bot_count,
     sum(case when is_webdriver then 1 else 0 end) over so_far as webdriver_count,
+    sum(case when is_declared_bot or is_webdriver then 1 else 0 end) over so_far
+        as bot_like_count,
     sum(case when is_pointer_move then 1 else 0 end) over so_far as pointer_move_count
 
 from gaps

@@ -1,39 +1,13 @@
 {{ config(materialized='incremental', instant='bot_from_at') }}
 
+-- events that name themselves a machine's speak against the session while they are more than a
+-- share of all so far; how somebody moved and waited speaks against it for good
 with
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
     where {{ session_changed('event_at') }}
-
-),
-
-declared as (
-
-    select
-        session_id,
-        actor_id,
-        'declared_user_agent' as reason,
-        min(event_at) as from_at
-
-    from progress
-    where declared_bot_count > {{ var('bot_event_share') }} * event_count
-    group by session_id, actor_id
-
-),
-
-automated as (
-
-    select
-        session_id,
-        actor_id,
-        'webdriver' as reason,
-        min(event_at) as from_at
-
-    from progress
-    where webdriver_count > 0
-    group by session_id, actor_id
 
 ),
 
@@ -51,33 +25,69 @@ paths as (
 
 ),
 
-evidence as (
+-- counts only grow: the highest of an instant is that of its last event
+instants as (
 
-    select * from declared
-    union all
-    select * from automated
-    union all
     select
         session_id,
         actor_id,
-        reason,
-        from_at
-    from rhythms
-    union all
+        event_at,
+        max(declared_bot_count) as declared_bot_count,
+        max(webdriver_count) as webdriver_count,
+        max(bot_like_count) > {{ var('bot_event_share') }} * max(event_count) as is_bot_like
+
+    from progress
+    where bot_like_count > 0
+    group by session_id, actor_id, event_at
+
+),
+
+compared as (
+
     select
-        session_id,
-        actor_id,
-        reason,
-        from_at
-    from paths
+        *,
+        coalesce(
+            lag(is_bot_like) over (partition by session_id order by event_at), false
+        ) as was_bot_like
+
+    from instants
+
+),
+
+stretches as (
+
+    select
+        *,
+        lead(event_at) over (partition by session_id order by event_at) as until_at
+
+    from compared
+    where is_bot_like != was_bot_like
 
 )
 
-select
-    session_id,
-    actor_id,
-    min(from_at) as bot_from_at,
-    string_agg(reason, ',' order by from_at, reason) as bot_reasons
+{% for reason, count in [
+    ('declared_user_agent', 'declared_bot_count'), ('webdriver', 'webdriver_count')
+] %}
+    select
+        session_id,
+        actor_id,
+        '{{ reason }}' as reason,
+        event_at as bot_from_at,
+        until_at as bot_until_at
 
-from evidence
-group by session_id, actor_id
+    from stretches
+    where is_bot_like and {{ count }} > 0
+    union all
+{% endfor %}
+
+{% for behaviour in ['rhythms', 'paths'] %}
+    select
+        session_id,
+        actor_id,
+        reason,
+        from_at as bot_from_at,
+        cast(null as {{ dbt.type_timestamp() }}) as bot_until_at
+
+    from {{ behaviour }}
+    {{ 'union all' if not loop.last }}
+{% endfor %}

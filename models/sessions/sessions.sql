@@ -16,10 +16,16 @@ page_views as (
 
 ),
 
+-- what still holds at the end speaks of the whole session
 bot_evidence as (
 
-    select * from {{ ref('session_bot_evidence') }}
-    where {{ session_changed('bot_from_at') }}
+    select
+        session_id,
+        string_agg(reason, ',' order by bot_from_at, reason) as bot_reasons
+
+    from {{ ref('session_bot_evidence') }}
+    where bot_until_at is null and {{ session_changed('bot_from_at') }}
+    group by session_id
 
 ),
 

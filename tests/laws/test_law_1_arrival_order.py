@@ -14,6 +14,9 @@ BROWSERS = (*(f"browser-{number:02d}" for number in range(29)), "crawler")
 GAPS = (0.0, 0.4, 5.0, 11.999, 12.0, 12.001, 31.0, 600.0, 1800.0, 1800.001, 4000.0, 50000.0)
 """Seconds between events, most of them at an edge: of a burst, a pause, a session, a day."""
 
+AGENTS = (("Mozilla/5.0 Firefox",), ("Googlebot/2.1", "Googlebot/2.1", "Mozilla/5.0 Firefox"))
+"""Of a browser, and of a crawler that now and then passes for one."""
+
 LOADS = 3
 
 
@@ -36,7 +39,7 @@ def happenings(draw) -> list[Happening]:
                     actor=browser,
                     user_id=draw(st.sampled_from((None, None, None, "ann", "bob"))),
                     page_url=PAGES[page],
-                    user_agent="Googlebot/2.1" if browser == "crawler" else "Mozilla/5.0 Firefox",
+                    user_agent=draw(st.sampled_from(AGENTS[browser == "crawler"])),
                 )
             )
     return history

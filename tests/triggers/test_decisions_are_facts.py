@@ -52,6 +52,32 @@ def test_evidence_of_a_bot_that_came_later_is_not_written_back(world):
     assert world.outcomes(MONDAY + 2 * HOUR) == ["suppressed", "send"]
 
 
+def test_evidence_of_a_bot_counts_only_while_it_holds(world):
+    world.trigger("tip")
+    stretches = ((0, 10, "declared_user_agent"), (0, 10, "webdriver"), (20, None, "metronomic"))
+    for start, end, reason in stretches:
+        world.insert(
+            "session_bot_evidence",
+            {
+                "session_id": "s",
+                "reason": reason,
+                "bot_from_at": MONDAY + timedelta(seconds=start),
+                "bot_until_at": None if end is None else MONDAY + timedelta(seconds=end),
+            },
+        )
+    for second in (9, 10, 19, 20):
+        world.moment("tip", MONDAY + timedelta(seconds=second))
+    assert world.outcomes(MONDAY + HOUR) == ["suppressed", "send", "send", "suppressed"]
+    gates = world.rows(
+        "select gates.operands ->> 'bot_reasons' as reasons "
+        "from kairos.decision_gates as gates "
+        "inner join kairos.trigger_decisions as decisions using (decision_id) "
+        "where gates.gate_name = 'not_a_bot' order by decisions.moment_at"
+    )
+    reasons = [row["reasons"] for row in gates]
+    assert reasons == ["declared_user_agent,webdriver", None, None, "metronomic"]
+
+
 def test_a_refusal_is_respected_by_channel_and_as_a_whole(world):
     world.trigger("tip")
     world.trigger("mail", channel="email")

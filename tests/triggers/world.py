@@ -21,7 +21,8 @@ INPUTS = {
     "properties varchar",
     "intent_scores": "session_id varchar, actor_id varchar, user_key varchar, scored_at timestamp, "
     "score double, band varchar, model_version varchar, components varchar",
-    "session_bot_evidence": "session_id varchar, bot_from_at timestamp, bot_reasons varchar",
+    "session_bot_evidence": "session_id varchar, reason varchar, bot_from_at timestamp, "
+    "bot_until_at timestamp",
     "known_people": "user_key varchar",
     "trigger_moments": "trigger_name varchar, user_key varchar, session_id varchar, "
     "moment_at timestamp, evidence varchar",
