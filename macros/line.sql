@@ -125,8 +125,8 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- endmacro -%}
 
 
-{#- A fingerprint of the models in these folders, of the seeds that they read, and of every number among
-    the variables. Nothing before models are built. -#}
+{#- A fingerprint of the models in these folders, of the seeds that they read, and of every variable that a
+    model up to the scores reads, itself or through a macro. Nothing before models are built. -#}
 {%- macro fingerprint(folders) -%}
 {%- if not is_running() -%}{{ return("") }}{%- endif -%}
 {%- set parts = [] -%}
@@ -139,8 +139,8 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- endfor -%}
 {%- for name in [
     "session_gap_seconds", "session_limit_seconds", "attention_seconds", "bot_event_share",
-    "metronome_gap_count", "short_page_ratio", "burst_seconds", "longest_timer_seconds",
-    "future_tolerance_seconds",
+    "metronome_gap_count", "short_page_ratio", "burst_seconds", "burst_distance_px",
+    "reflex_seconds", "longest_timer_seconds", "future_tolerance_seconds", "mixpanel_time_zone",
 ] -%}
     {%- do parts.append(name ~ var(name)) -%}
 {%- endfor -%}
