@@ -30,6 +30,19 @@ OnStep = Callable[[int, int, str], None]
 
 COMPARED = "outcome, reason, blocked_by, deferred_until"
 
+KNOWN_DELIVERIES = f"""
+    decision_id is null
+    or decision_id not in (
+        select decision_id from live.{SCHEMA}.{DECISIONS}
+        where outcome = 'send' and decided_at >= timestamp '{{start}}'
+    )
+    or decision_id in (select decision_id from {SCHEMA}.{DECISIONS})
+"""
+"""Which deliveries the replay knows of: not those of messages that it has not decided to send.
+
+A message that other settings, or a later step, would not have sent must take no place under a cap.
+"""
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -115,13 +128,18 @@ def _prepare(
         "select table_name from duckdb_tables() "
         "where database_name = 'live' and schema_name = 'raw'"
     ).fetchall():
-        connection.execute(f"create view raw.{table} as select * from live.raw.{table}")
+        if table != "sync_operations":
+            connection.execute(f"create view raw.{table} as select * from live.raw.{table}")
     needed = project.between([], [DECISIONS])
     for model in needed:
         if model.kind == "seed":
             load_seed(connection, model, settings.get(model.name, model.seed_path))
     models = [model for model in needed if model.kind == "model"]
     create_histories(connection, models)
+    connection.execute(
+        "create view raw.sync_operations as select * from live.raw.sync_operations "
+        f"where {KNOWN_DELIVERIES.format(start=warehouse_text(start))}"
+    )
     connection.execute(
         f"insert into {SCHEMA}.{DECISIONS} by name select * from live.{SCHEMA}.{DECISIONS} "
         f"where decided_at < timestamp '{warehouse_text(start)}'"
