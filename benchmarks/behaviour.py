@@ -8,11 +8,11 @@ plays 200 visitors of every kind of `benchmarks/visitors.py` for each of the see
 import csv
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import sqrt
 from pathlib import Path
+from statistics import median
 
 import duckdb
 
@@ -28,14 +28,14 @@ PER_PASS = 40
 """Visitors of each kind whose events are in memory at once."""
 
 
-def excluded(
+def played(
     project: CompiledProject,
     count: int,
     seed: int | str,
     folder: Path,
     kinds: Collection[Callable[[Visit], None]] = KINDS,
-) -> dict[str, tuple[int, int]]:
-    """Play visitors through the models: how many of each kind there were, and were taken for bots.
+) -> dict[str, list[int | None]]:
+    """Play visitors through the models: after how many events each was taken for a bot, if ever.
 
     `folder` is a scratch place for the events.
     """
@@ -70,16 +70,28 @@ def excluded(
                 load_seed(connection, model, model.seed_path)
             else:
                 connection.execute(model.statement(AS_OF))
-        played, caught = (
-            dict(connection.execute(query).fetchall())
-            for query in (
-                "select split_part(anonymous_id, ':', 1), count(distinct anonymous_id) "
-                "from raw.events group by all",
-                "select split_part(actor_id, ':', 1), count(distinct actor_id) "
-                "from kairos.session_bot_evidence group by all",
-            )
-        )
-    return {kind: (played[kind], caught.get(kind, 0)) for kind in played}
+        found = connection.execute(
+            """
+            select
+                split_part(events.anonymous_id, ':', 1) as kind,
+                case when min(evidence.bot_from_at) is not null
+                    then count(distinct events.event_id)
+                        filter (where events.event_at < evidence.bot_from_at)
+                end as events_before
+            from kairos.int_events_checked as events
+            left join (
+                select actor_id, min(bot_from_at) as bot_from_at
+                from kairos.session_bot_evidence
+                group by actor_id
+            ) as evidence on events.actor_id = evidence.actor_id
+            group by kind, events.anonymous_id
+            order by kind, events.anonymous_id
+            """
+        ).fetchall()
+    visitors: dict[str, list[int | None]] = {kind.__name__: [] for kind in kinds}
+    for kind, events_before in found:
+        visitors[kind].append(events_before)
+    return visitors
 
 
 def wilson(found: int, count: int) -> tuple[float, float]:
@@ -90,33 +102,34 @@ def wilson(found: int, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def table(counts: dict[str, tuple[int, int]]) -> Iterable[str]:
-    """Return a table in Markdown: of every kind and of both labels."""
-    yield "| | visitors | excluded | share | 95 % interval |"
-    yield "|---|---|---|---|---|"
+def table(visitors: Mapping[str, Sequence[int | None]]) -> Iterator[str]:
+    """Yield a table in Markdown: of every kind and of both labels."""
+    yield "| | visitors | excluded | share | 95 % interval | events before, median |"
+    yield "|---|---|---|---|---|---|"
     for label, kinds in (("people", PEOPLE), ("bots", BOTS)):
-        lines = [(kind.__name__, *counts[kind.__name__]) for kind in kinds]
-        lines.append((f"**{label}**", sum(n for _, n, _ in lines), sum(f for _, _, f in lines)))
-        for name, count, found in lines:
-            low, high = wilson(found, count)
-            share = f"{found / count:.4f} | {low:.4f} to {high:.4f}"
-            yield f"| {name} | {count:,} | {found:,} | {share} |"
+        names = [kind.__name__ for kind in kinds]
+        lines = {name: visitors[name] for name in names}
+        lines[f"**{label}**"] = [each for name in names for each in visitors[name]]
+        for name, events_before in lines.items():
+            found = [each for each in events_before if each is not None]
+            low, high = wilson(len(found), len(events_before))
+            share = f"{len(found) / len(events_before):.4f} | {low:.4f} to {high:.4f}"
+            middle = f"{median(found):,.0f}" if found else ""
+            yield f"| {name} | {len(events_before):,} | {len(found):,} | {share} | {middle} |"
 
 
 def main(count: int, seeds: Iterable[int]) -> None:
     """Print a table over all seeds."""
-    visitors: Counter[str] = Counter()
-    caught: Counter[str] = Counter()
+    visitors: dict[str, list[int | None]] = {kind.__name__: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         project = compile_project(Home(root, root / "compiled.duckdb", "", root / "landing"))
         for seed in seeds:
             for number in range(0, count, PER_PASS):
                 part = min(PER_PASS, count - number)
-                for kind, (n, found) in excluded(project, part, f"{seed}.{number}", root).items():
-                    visitors[kind] += n
-                    caught[kind] += found
-    print("\n".join(table({kind: (visitors[kind], caught[kind]) for kind in visitors})))
+                for kind, found in played(project, part, f"{seed}.{number}", root).items():
+                    visitors[kind] += found
+    print("\n".join(table(visitors)))
 
 
 if __name__ == "__main__":
