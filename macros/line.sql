@@ -94,26 +94,29 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- endmacro -%}
 
 
-{#- What the last complete run left: its revision, its as_of as text (empty where there was none) and whether
+{#- What the last complete run left: the number of its mark, its revision, its as_of as text (empty where there was none) and whether
     that is later than this run's, and the version of the configuration. -#}
 {%- macro last_mark() -%}
 {%- if var("is_state_looked_up") -%}
     {%- set latest = " from " ~ line_marks() ~ " order by mark_number desc limit 1)" -%}
-    {{ return({"revision": "(select revision" ~ latest, "as_of": "(select as_of" ~ latest}) }}
+    {{ return({
+        "mark_number": "(select mark_number" ~ latest, "revision": "(select revision" ~ latest,
+        "as_of": "(select as_of" ~ latest
+    }) }}
 {%- endif -%}
 {%- set nothing = {
-    "revision": 0, "as_of": "", "is_later": false, "configuration_version": ""
+    "mark_number": 0, "revision": 0, "as_of": "", "is_later": false, "configuration_version": ""
 } -%}
 {%- if not is_running() -%}{{ return(nothing) }}{%- endif -%}
 {%- set found = run_query(
-    "select revision, cast(as_of as " ~ dbt.type_string() ~ "), as_of > " ~ as_of()
+    "select mark_number, revision, cast(as_of as " ~ dbt.type_string() ~ "), as_of > " ~ as_of()
     ~ ", configuration_version from " ~ line_marks() ~ " order by mark_number desc limit 1"
 ) -%}
 {%- if found.rows | length == 0 -%}{{ return(nothing) }}{%- endif -%}
 {%- set row = found.rows[0] -%}
 {{ return({
-    "revision": row[0], "as_of": "timestamp '" ~ row[1] ~ "'", "is_later": row[2],
-    "configuration_version": row[3]
+    "mark_number": row[0], "revision": row[1], "as_of": "timestamp '" ~ row[2] ~ "'",
+    "is_later": row[3], "configuration_version": row[4]
 }) }}
 {%- endmacro -%}
 
@@ -231,6 +234,12 @@ timestamp '{{ found.rows[0][0] or "9999-12-31 00:00:00" }}'
 {%- else -%}
     true
 {%- endif -%}
+{%- endmacro -%}
+
+
+{#- The number of the mark that this run leaves when it completes. -#}
+{%- macro next_mark_number() -%}
+({{ last_mark().mark_number }} + 1)
 {%- endmacro -%}
 
 

@@ -2,13 +2,7 @@ with
 
 statements as (
 
-    select * from {{ ref('stg_kairos__users') }}
-    union all
-    select * from {{ ref('stg_kairos__identified_users') }}
-    union all
-    select * from {{ ref('stg_segment__users') }}
-    union all
-    select * from {{ ref('stg_amplitude__users') }}
+    select * from {{ ref('int_user_statements') }}
 
 ),
 

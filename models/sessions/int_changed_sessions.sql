@@ -1,6 +1,7 @@
 -- the sessions that this run works through again, by the ids they have and the ids they had: all
 -- at first and when the configuration changed, else those that something since the last run affects
 {{ after('identities') }}
+{{ after('user_segments') }}
 with
 
 spans as (
@@ -39,6 +40,41 @@ spans as (
             spans.actor_id = identities.actor_id
             and spans.ended_at >= identities.known_from
     where spans.is_current and identities.revision > {{ mark.revision }}
+
+    union
+
+    -- a person in it was put into another segment, whose thresholds may differ
+    select
+        spans.session_id,
+        spans.actor_id,
+        spans.started_at,
+        spans.ended_at,
+        spans.is_current
+
+    from {{ ref('user_segments') }} as user_segments
+    inner join {{ ref('identities') }} as identities
+        on user_segments.user_key = identities.user_key
+    inner join spans
+        on
+            identities.actor_id = spans.actor_id
+            and spans.ended_at >= user_segments.effective_from
+    where spans.is_current and user_segments.mark_number > {{ mark.mark_number }}
+
+    union
+
+    select
+        spans.session_id,
+        spans.actor_id,
+        spans.started_at,
+        spans.ended_at,
+        spans.is_current
+
+    from {{ ref('user_segments') }} as user_segments
+    inner join spans
+        on
+            user_segments.user_key = spans.actor_id
+            and spans.ended_at >= user_segments.effective_from
+    where spans.is_current and user_segments.mark_number > {{ mark.mark_number }}
 
     union
 

@@ -9,8 +9,7 @@ thresholds as (
 
 segments as (
 
-    select segment from {{ ref('users') }}
-    where segment is not null
+    select segment from {{ ref('user_segments') }}
 
     union
 

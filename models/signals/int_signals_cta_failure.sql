@@ -16,9 +16,9 @@ cta_events as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -85,10 +85,13 @@ judged as (
         < thresholds.escalation as is_click_rate_low
 
     from attempts
-    left join users on attempts.user_key = users.user_key
+    left join user_segments
+        on
+            attempts.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'attempts.event_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'attempts.event_at') }}
 
 )

@@ -25,9 +25,9 @@ clicks as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -95,10 +95,13 @@ judged as (
         on
             clicks.session_id = followed.session_id
             and clicks.event_id = followed.event_id
-    left join users on clicks.user_key = users.user_key
+    left join user_segments
+        on
+            clicks.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'clicks.event_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'clicks.event_at') }}
     where
         -- a click in a burst was judged with the first of them

@@ -24,9 +24,9 @@ page_exits as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -96,10 +96,13 @@ timed as (
 
     from attempts
     left join exits on attempts.event_id = exits.event_id
-    left join users on attempts.user_key = users.user_key
+    left join user_segments
+        on
+            attempts.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'attempts.event_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'attempts.event_at') }}
     where attempts.start_number = 1
 

@@ -17,9 +17,9 @@ progress as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -63,10 +63,13 @@ lingers as (
         on
             breaking_events.session_id = progress.session_id
             and breaking_events.event_id = progress.event_id
-    left join users on breaking_events.user_key = users.user_key
+    left join user_segments
+        on
+            breaking_events.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'breaking_events.event_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'breaking_events.event_at') }}
     where breaking_events.event_name = 'help_tip_shown'
 

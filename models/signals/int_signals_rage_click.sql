@@ -19,9 +19,9 @@ disturbances as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -211,10 +211,13 @@ select
     }) }} as evidence
 
 from occurrences
-left join users on occurrences.user_key = users.user_key
+left join user_segments
+    on
+        occurrences.user_key = user_segments.user_key
+        and {{ holds_at('user_segments', 'occurrences.event_at') }}
 inner join thresholds
     on
-        coalesce(users.segment, '*') = thresholds.segment
+        coalesce(user_segments.segment, '*') = thresholds.segment
         and {{ holds_at('thresholds', 'occurrences.event_at') }}
 where
     occurrences.event_at <= {{ as_of() }}

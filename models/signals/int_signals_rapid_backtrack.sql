@@ -34,9 +34,9 @@ progress as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -95,10 +95,13 @@ rapid as (
         ) as return_number
 
     from returns
-    left join users on returns.user_key = users.user_key
+    left join user_segments
+        on
+            returns.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'returns.event_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'returns.event_at') }}
     where
         returns.dwell_seconds < thresholds.threshold

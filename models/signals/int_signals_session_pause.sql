@@ -21,9 +21,9 @@ heartbeats as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -45,10 +45,13 @@ pauses as (
         {{ add_seconds('silences.began_at', 'thresholds.escalation') }} as escalates_after
 
     from silences
-    left join users on silences.user_key = users.user_key
+    left join user_segments
+        on
+            silences.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'silences.began_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'silences.began_at') }}
     where
         silences.ended_at is null

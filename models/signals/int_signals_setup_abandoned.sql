@@ -13,9 +13,9 @@ setup_events as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -102,10 +102,13 @@ timed as (
 
     from starts
     inner join setup_events on starts.event_id = setup_events.event_id
-    left join users on setup_events.user_key = users.user_key
+    left join user_segments
+        on
+            setup_events.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'setup_events.event_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'setup_events.event_at') }}
 
 )

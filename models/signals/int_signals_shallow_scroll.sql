@@ -24,9 +24,9 @@ progress as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -84,10 +84,13 @@ judged as (
         on
             pages_left.session_id = progress.session_id
             and pages_left.left_by_event_id = progress.event_id
-    left join users on progress.user_key = users.user_key
+    left join user_segments
+        on
+            progress.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'pages_left.left_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'pages_left.left_at') }}
 
 )

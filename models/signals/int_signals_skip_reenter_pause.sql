@@ -27,9 +27,9 @@ silences as (
 
 ),
 
-users as (
+user_segments as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_segments') }}
 
 ),
 
@@ -114,10 +114,13 @@ pauses as (
             reentries.session_id = silences.session_id
             and reentries.page_view_id = silences.page_view_id
             and reentries.event_at <= silences.began_at
-    left join users on silences.user_key = users.user_key
+    left join user_segments
+        on
+            silences.user_key = user_segments.user_key
+            and {{ holds_at('user_segments', 'silences.began_at') }}
     inner join thresholds
         on
-            coalesce(users.segment, '*') = thresholds.segment
+            coalesce(user_segments.segment, '*') = thresholds.segment
             and {{ holds_at('thresholds', 'silences.began_at') }}
     where
         silences.ended_at is null

@@ -11,7 +11,16 @@ from warehouse.compiled import CompiledProject, Model, load_seed
 from warehouse.home import PROJECT
 from warehouse.landing import ensure_raw
 
-OUTPUTS = ("signals", "sessions", "page_views", "intent_scores", "events_rejected", "users")
+OUTPUTS = (
+    "signals",
+    "sessions",
+    "page_views",
+    "intent_scores",
+    "engagement_scores",
+    "events_rejected",
+    "users",
+    "session_id_changes",
+)
 SCRATCH = frozenset(
     {
         "int_changed_batches",
@@ -24,7 +33,7 @@ SCRATCH = frozenset(
 )
 """Tables that hold the work of one run; what they hold differs between runs by design."""
 
-NEVER_COMPARED = frozenset({"revision", "plan_version"})
+NEVER_COMPARED = frozenset({"revision", "plan_version", "mark_number"})
 """Columns that tell when a row was computed, which is what may differ."""
 
 

@@ -67,6 +67,8 @@ KINDS = (
     ("help_tip_shown", {"tip_id": "t"}),
     ("hover", {"element_id": "x", "duration_ms": 900}),
     ("sign_up", {}),
+    ("identify", {"traits": {"segment": "business"}}),
+    ("identify", {"traits": {"segment": "self_serve"}}),
     ("profile_completed", {}),
     ("moon_phase", {}),
 )
