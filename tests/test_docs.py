@@ -128,6 +128,11 @@ def test_every_mentioned_command_has_the_options_that_are_mentioned(page: Path) 
             known = {option for each in command.params for option in each.opts}
             unknown = {word for word in rest if word.startswith("-")} - known - {"--help"}
             assert not unknown, f"`{span}`"
+            if rest and "--help" not in rest and not EXAMPLES.search(span):
+                command.make_context("kairos", list(rest))
+            elif rest:
+                parser = command.make_parser(click.Context(command))
+                assert not parser.parse_args(list(rest))[1], f"too many arguments: `{span}`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
