@@ -17,6 +17,25 @@ get_json_object({{ json }}, '$.{{ field | replace('"', '') }}')
 {%- endmacro %}
 
 
+{#- Several fields as a list of texts, counted from 1: the object is read once, not once for each. -#}
+{% macro json_texts(json, fields) -%}
+{{ return(adapter.dispatch("json_texts")(json, fields)) }}
+{%- endmacro %}
+
+{% macro default__json_texts(json, fields) -%}
+json_extract_string({{ json }}, [{% for field in fields %}'$.{{ field }}'{{ ", " if not loop.last }}{% endfor %}])
+{%- endmacro %}
+
+{% macro postgres__json_texts(json, fields) -%}
+array[{% for field in fields %}{{ json_text(json, field) }}{{ ", " if not loop.last }}{% endfor %}]
+{%- endmacro %}
+
+{#- Spark counts from 0. -#}
+{% macro spark__json_texts(json, fields) -%}
+array(null, {% for field in fields %}{{ json_text(json, field) }}{{ ", " if not loop.last }}{% endfor %})
+{%- endmacro %}
+
+
 {#- One field as a number; null where it is missing or is no number. -#}
 {% macro json_number(json, field) -%}
 {{ try_number(json_text(json, field)) }}

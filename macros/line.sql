@@ -220,7 +220,8 @@ timestamp '{{ found.rows[0][0] or "9999-12-31 00:00:00" }}'
 
 {#- A fingerprint of what a delivery is judged by: the tracking plan and the SQL that reads it. -#}
 {%- macro plan_version() -%}
-{{ return(fingerprint(["staging", "events"])) }}
+{%- if not is_running() -%}{{ return("") }}{%- endif -%}
+{{ return(local_md5(fingerprint(["staging", "events"]) ~ hash_key_version())) }}
 {%- endmacro -%}
 
 

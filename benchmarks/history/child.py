@@ -1,4 +1,4 @@
-"""Run something in a process of its own, so that its time and its peak of memory are its own too."""
+"""Run something in a process of its own, so that its time and peak of memory are its own too."""
 
 import os
 import time

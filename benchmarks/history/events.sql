@@ -13,12 +13,12 @@ visits as (
         cast(session_no as integer) as session_no,
         -- few actors come often, many come seldom
         case
-            when session_no % 200 = 0 then {actors} + session_no // 40000 % 1000
+            when session_no % 200 = 0 and session_no < 100000000 then {actors} + session_no // 40000 % 1000
             else floor({actors} * power(pick('actor', session_no, 0, 0, 1000000) / 1e6, 1.5))
         end::integer as actor_no,
         case
             -- crawlers that come back every quarter of an hour, fifty hours long
-            when session_no % 200 = 0
+            when session_no % 200 = 0 and session_no < 100000000
                 then timestamp '{start}'
                 + to_days(pick('crawl', session_no // 40000, 0, 0, 85))
                 + to_minutes(15 * (session_no // 200 % 200))

@@ -25,6 +25,7 @@ earlier_identities as (
             user_key,
             known_from,
             known_until,
+            changed_from,
             revision
 
         from {{ this }}
@@ -35,6 +36,7 @@ earlier_identities as (
             actor_id as user_key,
             changed_from as known_from,
             changed_from as known_until,
+            changed_from,
             cast(0 as bigint) as revision
 
         from changed_actors
@@ -135,12 +137,27 @@ select
     intervals.user_key,
     intervals.known_from,
     intervals.known_until,
-    coalesce(unchanged.revision, {{ latest_revision() }}) as revision
+    case
+        when earlier.known_from is null then intervals.known_from
+        when intervals.known_until is not distinct from earlier.known_until
+            then earlier.changed_from
+        -- what was said of the person before either end still holds
+        else least(
+            coalesce(intervals.known_until, earlier.known_until),
+            coalesce(earlier.known_until, intervals.known_until)
+        )
+    end as changed_from,
+    case
+        when
+            earlier.known_from is not null
+            and intervals.known_until is not distinct from earlier.known_until
+            then earlier.revision
+        else {{ latest_revision() }}
+    end as revision
 
 from intervals
-left join earlier_identities as unchanged
+left join earlier_identities as earlier
     on
-        intervals.actor_id = unchanged.actor_id
-        and intervals.user_key = unchanged.user_key
-        and intervals.known_from = unchanged.known_from
-        and intervals.known_until is not distinct from unchanged.known_until
+        intervals.actor_id = earlier.actor_id
+        and intervals.user_key = earlier.user_key
+        and intervals.known_from = earlier.known_from

@@ -4,41 +4,65 @@
 -- not what was judged, or when the tracking plan is another by now; at first that is every batch
 with
 
+arrived as (
+
+    select
+        landing,
+        loaded_at,
+        count(*) as delivery_count
+
+    from {{ ref('int_events_unioned') }}
+    group by landing, loaded_at
+
+),
+
 delivered as (
 
     select
         landing,
         date_trunc('minute', loaded_at) as batch_at,
-        count(*) as delivery_count
+        sum(delivery_count) as delivery_count
 
-    from {{ ref('int_events_unioned') }}
+    from arrived
     group by landing, date_trunc('minute', loaded_at)
 
 ),
 
-judged as (
+judged_by_plan as (
 
     {% if is_narrowed(judged_deliveries) %}
         select
             landing,
             batch_at,
-            count(*) as delivery_count,
-            min(plan_version) as oldest_plan_version,
-            max(plan_version) as newest_plan_version
+            plan_version,
+            count(*) as delivery_count
 
         from {{ judged_deliveries }}
-        group by landing, batch_at
+        group by landing, batch_at, plan_version
     {% else %}
         select
             landing,
             batch_at,
-            0 as delivery_count,
-            '' as oldest_plan_version,
-            '' as newest_plan_version
+            '' as plan_version,
+            0 as delivery_count
 
         from delivered
         where false
     {% endif %}
+
+),
+
+judged as (
+
+    select
+        landing,
+        batch_at,
+        sum(delivery_count) as delivery_count,
+        min(plan_version) as oldest_plan_version,
+        max(plan_version) as newest_plan_version
+
+    from judged_by_plan
+    group by landing, batch_at
 
 )
 

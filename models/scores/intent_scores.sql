@@ -1,5 +1,8 @@
 {{ config(materialized='incremental', instant='scored_at') }}
 
+-- in the order of their names; sorting them for each score would cost more than the score
+{% set component_names = ['interaction_delay', 'scroll', 'secondary_clicks'] %}
+
 with
 
 components as (
@@ -25,7 +28,16 @@ scored as (
         user_key,
         model_version,
         round(sum(weight * component_score) / sum(weight), 9) as score,
-        {{ json_object_agg('component', 'round(component_score, 9)') }} as components
+        '{' || concat_ws(
+            ', '
+            {%- for name in component_names %},
+            max(
+                case
+                    when component = '{{ name }}' then '"{{ name }}": ' || round(component_score, 9)
+                end
+            )
+            {%- endfor %}
+        ) || '}' as components
 
     from components
     group by session_id, scored_at, actor_id, user_key, model_version

@@ -38,7 +38,7 @@ spans as (
     inner join {{ ref('identities') }} as identities
         on
             spans.actor_id = identities.actor_id
-            and spans.ended_at >= identities.known_from
+            and spans.ended_at >= identities.changed_from
     where spans.is_current and identities.revision > {{ mark.revision }}
 
     union

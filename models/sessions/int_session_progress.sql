@@ -114,3 +114,5 @@ window so_far as (
     partition by session_id order by event_at, event_id
     rows between unbounded preceding and current row
 )
+-- a later run skips the blocks of the table that are older than every change
+order by event_at, event_id

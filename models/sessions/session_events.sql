@@ -60,22 +60,31 @@ identified as (
 
 ),
 
+parsed as (
+
+    select
+        *,
+        {{ json_texts('properties', [
+            'page_view_id', 'scroll_offset_max', 'pp_yoffset_max', 'viewport_height',
+            'br_viewheight', 'doc_height',
+        ]) }} as fields
+
+    from identified
+
+),
+
 measured as (
 
     select
         *,
-        {{ json_text('properties', 'page_view_id') }} as own_page_view_id,
-        coalesce(
-            {{ json_number('properties', 'scroll_offset_max') }},
-            {{ json_number('properties', 'pp_yoffset_max') }}
-        ) as scroll_offset_px,
-        coalesce(
-            {{ json_number('properties', 'viewport_height') }},
-            {{ json_number('properties', 'br_viewheight') }}
-        ) as viewport_height_px,
-        {{ json_number('properties', 'doc_height') }} as doc_height_px
+        fields[1] as own_page_view_id,
+        coalesce({{ try_number('fields[2]') }}, {{ try_number('fields[3]') }})
+            as scroll_offset_px,
+        coalesce({{ try_number('fields[4]') }}, {{ try_number('fields[5]') }})
+            as viewport_height_px,
+        {{ try_number('fields[6]') }} as doc_height_px
 
-    from identified
+    from parsed
 
 )
 

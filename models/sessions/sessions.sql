@@ -36,6 +36,7 @@ progress as (
 
 ),
 
+-- the running count of events says which is the last, so that no event needs to be sorted again
 summarised as (
 
     select
@@ -43,39 +44,41 @@ summarised as (
         actor_id,
         min(event_at) as started_at,
         max(event_at) as ended_at,
-        count(*) as event_count
+        max(event_count) as event_count,
+        max(pointer_count) as pointer_count,
+        max(keyboard_count) as keyboard_count
 
-    from session_events
+    from progress
     group by session_id, actor_id
 
 ),
 
-edges as (
+first_events as (
 
     select
-        session_id,
-        user_key,
-        device_type,
-        page_url,
-        row_number() over (partition by session_id order by event_at, event_id) as from_start,
-        row_number() over (
-            partition by session_id order by event_at desc, event_id desc
-        ) as from_end
+        session_events.session_id,
+        session_events.device_type
 
     from session_events
+    inner join progress
+        on
+            session_events.session_id = progress.session_id
+            and session_events.event_id = progress.event_id
+    where progress.event_count = 1
 
 ),
 
-ends as (
+last_events as (
 
     select
-        session_id,
-        max(case when from_end = 1 then user_key end) as user_key,
-        max(case when from_start = 1 then device_type end) as device_type
+        progress.session_id,
+        progress.user_key
 
-    from edges
-    where from_start = 1 or from_end = 1
-    group by session_id
+    from progress
+    inner join summarised
+        on
+            progress.session_id = summarised.session_id
+            and progress.event_count = summarised.event_count
 
 ),
 
@@ -104,25 +107,13 @@ pages as (
     from pages_ranked
     group by session_id
 
-),
-
-modality as (
-
-    select
-        session_id,
-        max(pointer_count) as pointer_count,
-        max(keyboard_count) as keyboard_count
-
-    from progress
-    group by session_id
-
 )
 
 select
     -- who
     summarised.session_id,
     summarised.actor_id,
-    ends.user_key,
+    last_events.user_key,
 
     -- when
     summarised.started_at,
@@ -137,17 +128,17 @@ select
     bot_evidence.session_id is not null as is_bot,
     bot_evidence.bot_reasons,
     case
-        when modality.keyboard_count > 0 and modality.pointer_count = 0 then 'keyboard'
-        when modality.keyboard_count > 0 and modality.pointer_count > 0 then 'mixed'
-        when modality.pointer_count > 0 then 'pointer'
+        when summarised.keyboard_count > 0 and summarised.pointer_count = 0 then 'keyboard'
+        when summarised.keyboard_count > 0 and summarised.pointer_count > 0 then 'mixed'
+        when summarised.pointer_count > 0 then 'pointer'
         else 'unknown'
     end as input_modality,
-    ends.device_type,
+    first_events.device_type,
     pages.entry_page,
     pages.exit_page
 
 from summarised
-inner join ends on summarised.session_id = ends.session_id
-inner join modality on summarised.session_id = modality.session_id
+inner join first_events on summarised.session_id = first_events.session_id
+inner join last_events on summarised.session_id = last_events.session_id
 left join pages on summarised.session_id = pages.session_id
 left join bot_evidence on summarised.session_id = bot_evidence.session_id
