@@ -6,12 +6,14 @@ rows that they replace are deleted first, in the same transaction.
 {#- Judged deliveries: whole batches, and every other delivery of the same events. -#}
 {% macro get_incremental_replace_deliveries_sql(arg_dict) %}
     delete from {{ arg_dict["target_relation"] }}
+    where event_key in (select replaced.event_key from {{ arg_dict["temp_relation"] }} as replaced);
+    delete from {{ arg_dict["target_relation"] }}
     where
-        event_key in (select replaced.event_key from {{ arg_dict["temp_relation"] }} as replaced)
-        or (landing, batch_at) in (
+        (landing, batch_at) in (
             select (batches.landing, batches.batch_at)
             from {{ ref("int_changed_batches") }} as batches
-        );
+        )
+        and batch_at >= {{ first_instant(ref("int_changed_batches"), "batch_at") }};
     {{ insert_computed(arg_dict) }}
 {% endmacro %}
 

@@ -272,8 +272,15 @@ spans as (
         event_at as viewed_at,
         lead(event_at) over timeline as next_at,
         lead(event_id) over timeline as next_id
-    from steps
-    where event_name = 'page_view'
+    from (
+        -- a page that is already open is not opened again
+        select * from steps
+        where event_name = 'page_view'
+        qualify
+            row_number() over (
+                partition by session_id, page_view_id order by event_at, event_id
+            ) = 1
+    )
     window timeline as (partition by session_id order by event_at, event_id)
 
 ),

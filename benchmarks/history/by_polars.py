@@ -10,6 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
+from warehouse.clock import warehouse_text
 from warehouse.connection import connect, sql_text
 from warehouse.home import Home
 
@@ -27,13 +28,14 @@ class Pauses:
     pauses: int
 
 
-def export(home: Home, path: str) -> None:
+def export(home: Home, path: str, as_of: datetime) -> None:
     """Write the columns that Polars needs to Parquet, which is no part of what is measured."""
     with connect(home, read_only=True) as connection:
         connection.execute(
             "copy (select event_id, user_id, anonymous_id, event_name, event_at, loaded_at, "
             "source_line, category, is_interaction from raw.events "
-            "left join kairos.event_catalog using (event_name)) "
+            "left join kairos.event_catalog using (event_name) "
+            f"where loaded_at <= timestamp '{warehouse_text(as_of)}') "
             f"to {sql_text(path)} (format parquet)"
         )
 

@@ -34,7 +34,8 @@ new_deliveries as (
 
 ),
 
--- a new delivery is compared with every earlier one of the same event
+-- a new delivery is compared with every earlier one of the same event; the first instant at which one
+-- arrived is looked up first, which reads two columns of history instead of all
 deliveries as (
 
     select {{ delivery_columns() }} from new_deliveries
@@ -43,6 +44,12 @@ deliveries as (
         select {{ delivery_columns() }} from {{ this }}
         where
             event_key in (select new_deliveries.event_key from new_deliveries)
+            and batch_at >= {{ first_instant(
+                "(select batch_at from " ~ this ~ " where event_key in (select "
+                ~ hash_key("event_id") ~ " from " ~ ref('int_events_named')
+                ~ " where loaded_at >= " ~ first_instant(ref('int_changed_batches'), 'batch_at')
+                ~ ")) as repeated", 'batch_at'
+            ) }}
             and (landing, batch_at) not in (
                 select (changed_batches.landing, changed_batches.batch_at)
                 from {{ ref('int_changed_batches') }} as changed_batches
