@@ -130,34 +130,50 @@ intervals as (
 
     from changes
 
+),
+
+followed as (
+
+    select
+        intervals.actor_id,
+        intervals.user_key,
+        intervals.known_from,
+        intervals.known_until,
+        earlier.known_until as earlier_known_until,
+        earlier.changed_from,
+        earlier.revision,
+        earlier.known_from is not null as was_known,
+        coalesce(
+            intervals.known_until = earlier.known_until,
+            intervals.known_until is null and earlier.known_until is null
+        ) as ends_as_before
+
+    from intervals
+    left join earlier_identities as earlier
+        on
+            intervals.actor_id = earlier.actor_id
+            and intervals.user_key = earlier.user_key
+            and intervals.known_from = earlier.known_from
+
 )
 
 select
-    intervals.actor_id,
-    intervals.user_key,
-    intervals.known_from,
-    intervals.known_until,
+    actor_id,
+    user_key,
+    known_from,
+    known_until,
+    -- where only the end moved, what was said of the person before either end still holds
     case
-        when earlier.known_from is null then intervals.known_from
-        when intervals.known_until is not distinct from earlier.known_until
-            then earlier.changed_from
-        -- what was said of the person before either end still holds
+        when not was_known then known_from
+        when ends_as_before then changed_from
         else least(
-            coalesce(intervals.known_until, earlier.known_until),
-            coalesce(earlier.known_until, intervals.known_until)
+            coalesce(known_until, earlier_known_until),
+            coalesce(earlier_known_until, known_until)
         )
     end as changed_from,
     case
-        when
-            earlier.known_from is not null
-            and intervals.known_until is not distinct from earlier.known_until
-            then earlier.revision
+        when was_known and ends_as_before then revision
         else {{ latest_revision() }}
     end as revision
 
-from intervals
-left join earlier_identities as earlier
-    on
-        intervals.actor_id = earlier.actor_id
-        and intervals.user_key = earlier.user_key
-        and intervals.known_from = earlier.known_from
+from followed

@@ -34,8 +34,8 @@ new_deliveries as (
 
 ),
 
--- a new delivery is compared with every earlier one of the same event; the first instant at which one
--- arrived is looked up first, which reads two columns of history instead of all
+-- a new delivery is compared with every earlier one of the same event; when the first of them
+-- arrived is looked up before, which reads two columns of history instead of all
 deliveries as (
 
     select {{ delivery_columns() }} from new_deliveries

@@ -1,13 +1,14 @@
 {{ config(materialized='incremental', instant='scored_at') }}
 
--- in the order of their names; sorting them for each score would cost more than the score
-{% set component_names = ['interaction_delay', 'scroll', 'secondary_clicks'] %}
-
 with
 
 components as (
 
-    select * from {{ ref('int_score_components') }}
+    select
+        *,
+        '"' || component || '": ' || round(component_score, 9) as shown
+
+    from {{ ref('int_score_components') }}
     where {{ session_changed('scored_at') }}
 
 ),
@@ -28,15 +29,12 @@ scored as (
         user_key,
         model_version,
         round(sum(weight * component_score) / sum(weight), 9) as score,
+        -- in the order of their names; to sort them for each score would cost more than the score
         '{' || concat_ws(
-            ', '
-            {%- for name in component_names %},
-            max(
-                case
-                    when component = '{{ name }}' then '"{{ name }}": ' || round(component_score, 9)
-                end
-            )
-            {%- endfor %}
+            ', ',
+            max(case when component = 'interaction_delay' then shown end),
+            max(case when component = 'scroll' then shown end),
+            max(case when component = 'secondary_clicks' then shown end)
         ) || '}' as components
 
     from components

@@ -78,41 +78,48 @@ gaps as (
 
     from preceded
 
+),
+
+known as (
+
+    select
+        event_id,
+        session_id,
+        actor_id,
+        user_key,
+        event_at,
+        is_interaction,
+
+        -- attention
+        max(case when is_interaction then event_at end) over so_far as last_interaction_at,
+        max(case when is_interaction then interaction_gap_ms end) over so_far / 1000.0
+            as longest_gap_seconds,
+        sum(case when is_secondary_click then 1 else 0 end) over so_far as secondary_click_count,
+        max(seen_pct) over so_far as deepest_seen_pct,
+        max(page_length_ratio) over so_far as longest_page_ratio,
+        sum(media_change) over so_far > 0 as is_media_playing,
+
+        -- modality
+        sum(case when is_pointer and not is_keyboard then 1 else 0 end) over so_far
+            as pointer_count,
+        sum(case when is_keyboard then 1 else 0 end) over so_far as keyboard_count,
+
+        -- evidence of a machine
+        count(*) over so_far as event_count,
+        sum(case when is_declared_bot then 1 else 0 end) over so_far as declared_bot_count,
+        sum(case when is_webdriver then 1 else 0 end) over so_far as webdriver_count,
+        sum(case when is_declared_bot or is_webdriver then 1 else 0 end) over so_far
+            as bot_like_count,
+        sum(case when is_pointer_move then 1 else 0 end) over so_far as pointer_move_count
+
+    from gaps
+    window so_far as (
+        partition by session_id order by event_at, event_id
+        rows between unbounded preceding and current row
+    )
+
 )
 
-select
-    event_id,
-    session_id,
-    actor_id,
-    user_key,
-    event_at,
-    is_interaction,
-
-    -- attention
-    max(case when is_interaction then event_at end) over so_far as last_interaction_at,
-    max(case when is_interaction then interaction_gap_ms end) over so_far / 1000.0
-        as longest_gap_seconds,
-    sum(case when is_secondary_click then 1 else 0 end) over so_far as secondary_click_count,
-    max(seen_pct) over so_far as deepest_seen_pct,
-    max(page_length_ratio) over so_far as longest_page_ratio,
-    sum(media_change) over so_far > 0 as is_media_playing,
-
-    -- modality
-    sum(case when is_pointer and not is_keyboard then 1 else 0 end) over so_far as pointer_count,
-    sum(case when is_keyboard then 1 else 0 end) over so_far as keyboard_count,
-
-    -- evidence of a machine
-    count(*) over so_far as event_count,
-    sum(case when is_declared_bot then 1 else 0 end) over so_far as declared_bot_count,
-    sum(case when is_webdriver then 1 else 0 end) over so_far as webdriver_count,
-    sum(case when is_declared_bot or is_webdriver then 1 else 0 end) over so_far
-        as bot_like_count,
-    sum(case when is_pointer_move then 1 else 0 end) over so_far as pointer_move_count
-
-from gaps
-window so_far as (
-    partition by session_id order by event_at, event_id
-    rows between unbounded preceding and current row
-)
+select * from known
 -- a later run skips the blocks of the table that are older than every change
 order by event_at, event_id
