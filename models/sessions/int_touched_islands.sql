@@ -28,7 +28,15 @@ with
             island_ended_at
 
         from {{ earlier_spans }}
-        where is_current
+        where
+            is_current
+            and island_ended_at >= {{ add_seconds(
+                first_instant(
+                    "(select event_at from " ~ ref('int_events_checked') ~ " where revision > "
+                    ~ last_mark().revision ~ ") as changes", 'event_at'
+                ),
+                -var('session_gap_seconds')
+            ) }}
 
     )
 
