@@ -125,10 +125,11 @@ def _sync(
         planned(home, target.name, without=names, limit=options.max_rows) as operations,
     ):
         ledger.start_run(run_id, target.name, run_id, started_at)
-        outcome, status = Outcome(), "failed"
+        outcome, status, problem = Outcome(), "failed", None
         try:
             outcome = dispatcher.run(operations)
-            status = _status(outcome, stop)
+            problem = outcome.problem or _left_over(target.name, outcome)
+            status = _status(problem, stop)
         finally:
             finished_at = clock()
             ledger.finish_run(
@@ -148,15 +149,24 @@ def _sync(
         done_before=outcome.standings[Standing.DONE],
         held_elsewhere=outcome.standings[Standing.HELD],
         not_attempted=planned_count - outcome.seen,
-        problem=outcome.problem,
+        problem=problem,
         warnings=tuple(one.sentence(target.name) for one in held),
         started_at=started_at,
         finished_at=finished_at,
     )
 
 
-def _status(outcome: Outcome, stop: threading.Event) -> str:
-    if outcome.problem is not None:
+def _left_over(destination: str, outcome: Outcome) -> str | None:
+    """Say what a destination failed to take though it was asked as often as is sensible."""
+    count = outcome.counts.get(State.RETRYABLE, 0)
+    if not count:
+        return None
+    operations = "1 operation" if count == 1 else f"{count:,} operations"
+    return f"{destination} failed to take {operations}: the next run sends what is left again"
+
+
+def _status(problem: str | None, stop: threading.Event) -> str:
+    if problem is not None:
         return "incomplete"
     return "stopped" if stop.is_set() else "done"
 
