@@ -128,7 +128,9 @@ def _sync(
         outcome, status, problem = Outcome(), "failed", None
         try:
             outcome = dispatcher.run(operations)
-            problem = outcome.problem or _left_over(target.name, outcome)
+            problem = outcome.problem
+            if problem is None and not stop.is_set():
+                problem = _left_over(target.name, outcome)
             status = _status(problem, stop)
         finally:
             finished_at = clock()
