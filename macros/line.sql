@@ -108,12 +108,12 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
     "mark_number": 0, "revision": 0, "as_of": "", "is_later": false, "configuration_version": ""
 } -%}
 {%- if not is_running() -%}{{ return(nothing) }}{%- endif -%}
-{%- set found = run_query(
+{%- set found = answer(
     "select mark_number, revision, cast(as_of as " ~ dbt.type_string() ~ "), as_of > " ~ as_of()
     ~ ", configuration_version from " ~ line_marks() ~ " order by mark_number desc limit 1"
 ) -%}
-{%- if found.rows | length == 0 -%}{{ return(nothing) }}{%- endif -%}
-{%- set row = found.rows[0] -%}
+{%- if found | length == 0 -%}{{ return(nothing) }}{%- endif -%}
+{%- set row = found[0] -%}
 {{ return({
     "mark_number": row[0], "revision": row[1], "as_of": "timestamp '" ~ row[2] ~ "'",
     "is_later": row[3], "configuration_version": row[4]
@@ -211,10 +211,22 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
     ) }}
 {%- endif -%}
 {%- if not is_running() -%}{{ return("timestamp '9999-12-31 00:00:00'") }}{%- endif -%}
-{%- set found = run_query(
+{%- set found = answer(
     "select cast(min(" ~ column ~ ") as " ~ dbt.type_string() ~ ") from " ~ relation
 ) -%}
-timestamp '{{ found.rows[0][0] or "9999-12-31 00:00:00" }}'
+timestamp '{{ found[0][0] or "9999-12-31 00:00:00" }}'
+{%- endmacro -%}
+
+
+{#- The rows that a query gives, asked once in a run: for questions whose answer stays the same from the
+    first time that they are asked to the end of the run. dbt gives every macro of a run the same graph,
+    and nothing else that they could share. -#}
+{%- macro answer(query) -%}
+{%- set answers = graph.setdefault("answers", {}).setdefault(invocation_id, {}) -%}
+{%- if query not in answers -%}
+    {%- do answers.update({query: run_query(query).rows}) -%}
+{%- endif -%}
+{{ return(answers[query]) }}
 {%- endmacro -%}
 
 
