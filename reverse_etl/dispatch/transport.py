@@ -1,8 +1,11 @@
 """HTTP: one request on one real socket, and an honest word about what may have arrived."""
 
+import io
 import ipaddress
 import socket
+import threading
 import time
+from http.client import HTTPResponse
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -56,7 +59,7 @@ class HttpTransport:
         """`allow_private` False refuses every address that the public internet cannot reach."""
         self._timeout = urllib3.Timeout(connect=connect_seconds, read=read_seconds)
         self._answer_seconds = answer_seconds
-        self._pool = urllib3.PoolManager(
+        pool = urllib3.PoolManager(
             num_pools=8,
             maxsize=connections,
             block=False,
@@ -64,12 +67,17 @@ class HttpTransport:
             cert_reqs="CERT_REQUIRED",
             ca_certs=ca_bundle or certifi.where(),
         )
-        if not allow_private:
-            self._pool.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicSecurePool}
+        pool.pool_classes_by_scheme = (
+            {"http": _Pool, "https": _SecurePool}
+            if allow_private
+            else {"http": _PublicPool, "https": _PublicSecurePool}
+        )
+        self._pool = pool
 
     def send(self, request: Request) -> Response:
         """Send once and read the whole answer."""
-        deadline = time.monotonic() + self._answer_seconds
+        # read by the connection, in this thread
+        _patience.ends_at = time.monotonic() + self._answer_seconds
         try:
             answer = self._pool.urlopen(
                 request.method,
@@ -88,7 +96,7 @@ class HttpTransport:
         except (HTTPError, OSError) as error:
             raise OutcomeUnknown(_words(error, request)) from error
         try:
-            body = _read(answer, deadline)
+            body = _read(answer)
         except (HTTPError, OSError) as error:
             answer.close()
             raise OutcomeUnknown(_words(error, request)) from error
@@ -102,7 +110,7 @@ class HttpTransport:
         self._pool.clear()
 
 
-def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+def _read(answer: urllib3.BaseHTTPResponse) -> bytes:
     parts: list[bytes] = []
     size = 0
     while part := answer.read1(65_536):
@@ -110,9 +118,68 @@ def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         size += len(part)
         if size > LARGEST_ANSWER_BYTES:
             raise HTTPError(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise HTTPError("an answer that does not end")
     return b"".join(parts)
+
+
+_patience = threading.local()
+"""When the answer to what this thread has sent must have been read: a monotonic instant."""
+
+
+class _Hurried(io.RawIOBase):
+    """The bytes of an answer, headers included, until patience ends.
+
+    The time-out of a socket begins anew with every byte; this one does not.
+    """
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+        self._raw = peer.makefile("rb", buffering=0)
+        self._pause_seconds = peer.gettimeout()
+        self._ends_at: float = _patience.ends_at
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("an answer that does not end")
+        self._peer.settimeout(min(left, self._pause_seconds or left))
+        return self._raw.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Socket:
+    """What `http.client` wants of a socket to read an answer from."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Hurried(self._peer))
+
+
+def _hurried_answer(peer: socket.socket, *rest: Any, **options: Any) -> HTTPResponse:
+    return HTTPResponse(_Socket(peer), *rest, **options)  # type: ignore[arg-type]
+
+
+class _Connection(HTTPConnection):
+    response_class = staticmethod(_hurried_answer)  # type: ignore[assignment]
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = staticmethod(_hurried_answer)  # type: ignore[assignment]
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
 
 
 def _words(error: Exception, request: Request) -> str:
@@ -152,12 +219,12 @@ def _refuse_private(peer: socket.socket, host: str) -> socket.socket:
     )
 
 
-class _PublicConnection(HTTPConnection):
+class _PublicConnection(_Connection):
     def _new_conn(self) -> Any:
         return _refuse_private(super()._new_conn(), self.host)
 
 
-class _PublicSecureConnection(HTTPSConnection):
+class _PublicSecureConnection(_SecureConnection):
     def _new_conn(self) -> Any:
         return _refuse_private(super()._new_conn(), self.host)
 

@@ -79,9 +79,18 @@ def test_no_whole_answer_leaves_the_outcome_unknown(answer: Callable[[socket.soc
     assert len(heard) == 1, "sent again by the transport"
 
 
-def test_an_answer_that_drips_for_ever_ends_at_the_deadline() -> None:
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",  # the status line itself never ends
+        b"HTTP/1.1 200 OK\r\nX-Long: ",  # nor the headers
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n",
+    ],
+)
+def test_an_answer_that_drips_for_ever_ends_at_the_deadline(beginning: bytes) -> None:
     def drip(peer: socket.socket) -> None:
-        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        peer.sendall(beginning)
         for _ in range(100):
             try:
                 peer.sendall(b"x")
@@ -91,8 +100,21 @@ def test_an_answer_that_drips_for_ever_ends_at_the_deadline() -> None:
 
     began = time.monotonic()
     with server(drip) as (url, _), pytest.raises(OutcomeUnknown):
-        send(url, answer_seconds=0.3)
-    assert time.monotonic() - began < 2
+        send(url, answer_seconds=0.4)
+    assert 0.3 < time.monotonic() - began < 2
+
+
+def test_a_slow_answer_on_a_connection_that_is_kept_has_a_time_of_its_own() -> None:
+    def slowly(peer: socket.socket) -> None:
+        for _ in range(3):
+            time.sleep(0.2)
+            peer.sendall(OK)
+            peer.recv(65_536)
+
+    transport = HttpTransport(connect_seconds=1, read_seconds=1, answer_seconds=0.4)
+    with server(slowly) as (url, _):
+        assert [transport.send(Request((), url, b"{}")).status for _ in range(3)] == [200] * 3
+    transport.close()
 
 
 def test_a_redirect_is_an_answer_and_not_followed() -> None:
