@@ -108,6 +108,8 @@ class Request:
     endpoint_class: str = "default"
     serial_key: str | None = None
     """Requests that share it are never under way at the same time."""
+    cost: int = 1
+    """How many requests of the vendor's limit it takes, at most."""
 
 
 @dataclass(frozen=True)

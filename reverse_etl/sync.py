@@ -150,7 +150,7 @@ def _sync(
         request_count=outcome.request_count,
         done_before=outcome.standings[Standing.DONE],
         held_elsewhere=outcome.standings[Standing.HELD],
-        not_attempted=planned_count - outcome.seen,
+        not_attempted=planned_count - outcome.seen + outcome.standings[Standing.SETTLING],
         problem=problem,
         warnings=tuple(one.sentence(target.name) for one in held),
         started_at=started_at,

@@ -35,8 +35,9 @@ class Vendor(Destination):
         """Refuse a region that nobody has heard of, before anything is sent to the wrong one."""
         is_known = self.region in self.regions
         if not is_known and (self.base_url is None or self.region is not None):
+            # without the value: it may be a secret under the wrong name
             raise NotConfigured(
-                f"destination {self.name} has no region {self.region or '(none)'}: "
+                f"destination {self.name} knows no such region: "
                 f"set KAIROS_{self.name.upper()}_REGION to one of {', '.join(self.regions)}"
             )
 
@@ -79,6 +80,7 @@ class Vendor(Destination):
         host: str | None = None,
         endpoint_class: str = "default",
         serial_key: str | None = None,
+        cost: int = 1,
     ) -> Request:
         """Build a request to `path` below the host, with the credentials."""
         return Request(
@@ -89,6 +91,7 @@ class Vendor(Destination):
             body=body,
             endpoint_class=endpoint_class,
             serial_key=serial_key,
+            cost=cost,
         )
 
 

@@ -31,6 +31,7 @@ LARGEST_BODY_BYTES = 1_000_000
 LARGEST_FORM_BYTES = 300_000
 """Of JSON before it becomes a form, where each of its letters may need three."""
 LARGEST_COHORT_EDIT = 10_000
+KEY_SECONDS = 7 * 86_400
 BAD_ROWS = (
     "events_with_missing_fields",
     "events_with_invalid_fields",
@@ -59,6 +60,10 @@ class Amplitude(Vendor):
     min_id_length: int = setting(1, parse=int)
     event_name: str = setting("kairos_moment")
     batch_count: int = setting(LARGEST_COHORT_EDIT, parse=int)
+    events_per_second: int = setting(1_000, parse=int)
+    """What the smallest plan takes; a larger one takes more."""
+    pause_seconds: float = setting(30.0, parse=float)
+    """How long to be silent when it is too much: no header says so."""
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -71,8 +76,13 @@ class Amplitude(Vendor):
             },
             batch_count=self.batch_count,
             batch_bytes=LARGEST_BODY_BYTES,
-            rate_limits={"events": RateLimit(100), "identify": RateLimit(100)},
+            rate_limits={
+                "events": RateLimit(100, rows=self.events_per_second),
+                "identify": RateLimit(100),
+            },
+            pauses={"events": self.pause_seconds},
             row_statuses=frozenset({400}),
+            key_seconds=KEY_SECONDS,
         )
 
     def headers(self) -> Mapping[str, str]:
@@ -105,6 +115,7 @@ class Amplitude(Vendor):
             yield self.request(
                 "identify", form.encode(), batch, headers=headers, endpoint_class="identify"
             )
+        count = min(count, self.events_per_second)
         head = dumped(
             {"api_key": self.api_key, "options": {"min_id_length": self.min_id_length}}
         ).decode()[:-1]

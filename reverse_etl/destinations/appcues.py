@@ -1,44 +1,42 @@
 """Appcues: segment membership, events and profile attributes through its public API v2."""
 
-import base64
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar
-from urllib.parse import quote
+from typing import ClassVar
 
-from reverse_etl.destinations.base import (
-    Capabilities,
-    Dedupe,
-    Destination,
-    batches,
-    one_of,
-    pairs,
-    setting,
+from reverse_etl.destinations._vendor import (
+    Vendor,
+    basic,
+    by_audience,
+    dumped,
+    iso,
+    packed,
+    properties,
+    quoted,
 )
+from reverse_etl.destinations.base import Capabilities, Dedupe, pairs, setting
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
-REGIONS = MappingProxyType({"us": "https://api.appcues.com", "eu": "https://api.eu.appcues.com"})
+HOSTS = MappingProxyType({"us": "https://api.appcues.com", "eu": "https://api.eu.appcues.com"})
 MEMBERSHIP = MappingProxyType({"add": "add_user_ids", "remove": "remove_user_ids"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Appcues(Destination):
+class Appcues(Vendor):
     """Audiences are segments, moments are events, profiles are attributes.
 
     Appcues cannot tell a repeated event, so a moment in doubt follows the `in_doubt` policy.
     """
 
     name: ClassVar[str] = "appcues"
+    regions: ClassVar[Mapping[str, str]] = HOSTS
 
     account_id: str = setting()
     api_key: str = setting(secret=True)
     api_secret: str = setting(secret=True)
-    region: str = setting("us", parse=one_of(*REGIONS))
-    base_url: str | None = setting(None)
     segments: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and the segment ids that Appcues gave them; others are used as they are."""
     event_name: str = setting("kairos_moment")
@@ -57,24 +55,33 @@ class Appcues(Destination):
             rate_limits={"default": RateLimit(60)},
         )
 
-    def check(self, operation: Operation) -> str | None:
-        """Refuse what would change the meaning of a URL or of a segment."""
-        if not operation.user_key:
-            return "the user key is empty"
-        if operation.kind == Kind.AUDIENCE and operation.operation not in MEMBERSHIP:
-            return f"a membership cannot {operation.operation}"
-        return super().check(operation)
+    def headers(self) -> Mapping[str, str]:
+        """Key and secret."""
+        return {"Authorization": basic(self.api_key, self.api_secret)}
 
     def requests(self, operations: Sequence[Operation]) -> Iterable[Request]:
         """Memberships in batches, everything else one request each."""
-        yield from self._memberships([o for o in operations if o.kind == Kind.AUDIENCE])
+        account = f"v2/accounts/{quoted(self.account_id)}"
+        size = self.capabilities.batch_bytes
+        for audience, verb, group in by_audience(operations):
+            segment = quoted(self.segments.get(audience, audience))
+            path = f"{account}/segments/{segment}/{MEMBERSHIP[verb]}"
+            for batch, body in packed(
+                group, '{"user_ids":[', "]}", count=self.batch_count, size_bytes=size
+            ):
+                yield self.request(path, body, batch, serial_key=segment)
         for operation in operations:
+            user = f"{account}/users/{quoted(operation.user_key)}"
             if operation.kind == Kind.PROFILE:
-                path = f"users/{_quoted(operation.user_key)}/profile"
-                yield self._request(path, operation.payload, (operation,), method="PATCH")
+                body = dumped(operation.payload)
+                yield self.request(f"{user}/profile", body, (operation,), method="PATCH")
             elif operation.kind == Kind.MOMENT:
-                path = f"users/{_quoted(operation.user_key)}/events"
-                yield self._request(path, self._event(operation), (operation,))
+                event = {
+                    "name": self.event_name,
+                    "timestamp": iso(operation),
+                    "attributes": properties(operation),
+                }
+                yield self.request(f"{user}/events", dumped(event), (operation,))
 
     def results(self, request: Request, response: Response) -> Sequence[Result] | None:
         """A 2xx takes all of it, if it is Appcues that speaks: its bodies are JSON or empty."""
@@ -84,59 +91,4 @@ class Appcues(Destination):
 
     def probe(self) -> Request:
         """List tags: needs a right key in the right region, changes nothing."""
-        return self._request("tags", None, (), method="GET")
-
-    def _memberships(self, operations: Sequence[Operation]) -> Iterator[Request]:
-        groups: dict[tuple[str, str], list[Operation]] = {}
-        for operation in operations:
-            groups.setdefault((operation.object_key, operation.operation), []).append(operation)
-        for (audience, verb), group in groups.items():
-            segment = _quoted(self.segments.get(audience, audience))
-            for batch in batches(
-                ((operation, operation.user_key) for operation in group),
-                count=self.batch_count,
-                size_bytes=self.capabilities.batch_bytes,
-                size=lambda user_key: len(json.dumps(user_key)) + 1,
-                overhead_bytes=32,
-            ):
-                yield self._request(
-                    f"segments/{segment}/{MEMBERSHIP[verb]}",
-                    {"user_ids": [user_key for _, user_key in batch]},
-                    tuple(operation for operation, _ in batch),
-                    serial_key=segment,
-                )
-
-    def _event(self, operation: Operation) -> Mapping[str, Any]:
-        return {
-            "name": self.event_name,
-            "timestamp": (operation.decided_at or operation.planned_at).isoformat(),
-            "attributes": {
-                **operation.payload,
-                "content_key": operation.object_key,
-                "idempotency_key": operation.idempotency_key,
-            },
-        }
-
-    def _request(
-        self,
-        path: str,
-        body: Mapping[str, Any] | None,
-        operations: tuple[Operation, ...],
-        *,
-        method: str = "POST",
-        serial_key: str | None = None,
-    ) -> Request:
-        token = base64.b64encode(f"{self.api_key}:{self.api_secret}".encode()).decode()
-        base_url = (self.base_url or REGIONS[self.region]).rstrip("/")
-        return Request(
-            operations=operations,
-            method=method,
-            url=f"{base_url}/v2/accounts/{_quoted(self.account_id)}/{path}",
-            headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
-            body=None if body is None else json.dumps(body).encode(),
-            serial_key=serial_key,
-        )
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
+        return self.request(f"v2/accounts/{quoted(self.account_id)}/tags", method="GET")

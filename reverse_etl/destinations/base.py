@@ -64,6 +64,8 @@ class Capabilities:
     batch_bytes: int = 1_000_000
     rate_limits: Mapping[str, RateLimit] = field(default_factory=dict)
     """Per endpoint class; one that is missing is paced only by what the answers ask for."""
+    pauses: Mapping[str, float] = field(default_factory=dict)
+    """Per endpoint class: seconds of silence that a 429 without a header means."""
     concurrency: int = 4
     in_doubt: InDoubt = InDoubt.SKIP
     """The policy for kinds without dedupe, unless KAIROS_<DESTINATION>_IN_DOUBT says otherwise."""
@@ -71,6 +73,12 @@ class Capabilities:
     """Statuses other than 2xx whose body names the rows that failed."""
     busy_statuses: frozenset[int] = frozenset()
     """Statuses by which this vendor says that it is busy, where others mean a refusal."""
+    key_seconds: float | None = None
+    """How long the vendor knows an idempotency key, where that is not for ever."""
+    moment_seconds: float | None = None
+    """How old a moment may be; the vendor takes an older one, and nothing comes of it."""
+    settle_seconds: float = 0.0
+    """How long after a change of somebody's profile nothing may be sent that depends on it."""
 
 
 def setting(
@@ -197,9 +205,14 @@ class Destination(ABC):
             if declared.metadata.get("secret") and (value := getattr(self, declared.name))
         )
 
-    def resends(self, operation: Operation) -> bool:
-        """Whether an operation that perhaps arrived is sent again, with the same key."""
-        if self.capabilities.dedupe.get(operation.kind) is not Dedupe.NONE:
+    def resends(self, operation: Operation, age_seconds: float = 0.0) -> bool:
+        """Whether an operation that perhaps arrived is sent again, with the same key.
+
+        `age_seconds` is how long ago it perhaps did: no vendor knows a key for longer than it says.
+        """
+        dedupe = self.capabilities.dedupe.get(operation.kind)
+        is_known = age_seconds < (self.capabilities.key_seconds or float("inf"))
+        if dedupe is Dedupe.SET or (dedupe is Dedupe.KEY and is_known):
             return True
         return (self.in_doubt or self.capabilities.in_doubt) is InDoubt.RESEND
 

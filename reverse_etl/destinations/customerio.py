@@ -28,6 +28,7 @@ LARGEST_IDS = 1_000
 LARGEST_BODY_BYTES = 500_000
 LARGEST_ROW_BYTES = 32_000
 LARGEST_ID_BYTES = 150
+MOMENT_SECONDS = 72 * 3_600
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -35,8 +36,8 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 class CustomerIo(Vendor):
     """Audiences are manual segments, which must exist; moments are events, known by a ULID.
 
-    An event that is older than 72 hours triggers no campaign: let moments expire sooner. Members
-    whom Customer.io does not know are ignored without a word: sync profiles first.
+    An event that is older than 72 hours triggers no campaign: such a moment expires. Members whom
+    Customer.io does not know are ignored without a word: sync profiles first.
     """
 
     name: ClassVar[str] = "customerio"
@@ -61,6 +62,7 @@ class CustomerIo(Vendor):
             batch_count=min(self.batch_count, LARGEST_IDS),
             batch_bytes=LARGEST_BODY_BYTES,
             rate_limits={"default": RateLimit(1000)},
+            moment_seconds=MOMENT_SECONDS,
         )
 
     def headers(self) -> Mapping[str, str]:

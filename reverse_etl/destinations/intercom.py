@@ -53,7 +53,7 @@ class Intercom(Vendor):
                 Kind.PROFILE: Dedupe.SET,
                 Kind.MOMENT: Dedupe.NONE,
             },
-            rate_limits={"events": RateLimit(666, 10), "contacts": RateLimit(333, 10)},
+            rate_limits={"default": RateLimit(1_666, 10)},
         )
 
     def headers(self) -> Mapping[str, str]:
@@ -68,7 +68,7 @@ class Intercom(Vendor):
         for o in operations:
             if o.kind == Kind.MOMENT:
                 body = dumped(self._event(o))
-                yield self.request("events", body, (o,), endpoint_class="events")
+                yield self.request("events", body, (o,))
                 continue
             method, path, body = self._edit(o)
             yield self.request(
@@ -76,8 +76,9 @@ class Intercom(Vendor):
                 body,
                 (o,),
                 method=method,
-                endpoint_class="contacts",
                 serial_key=f"contact {o.user_key}",
+                # looking the contact up, perhaps making it, and the edit
+                cost=3,
             )
 
     def transport(self) -> Transport:

@@ -22,6 +22,7 @@ from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 HOSTS = MappingProxyType({"us": "https://api.iterable.com", "eu": "https://api.eu.iterable.com"})
 LARGEST_BODY_BYTES = 4_000_000
 LARGEST_ID_BYTES = 512
+SETTLE_SECONDS = 60
 NOT_FOUND = "notFound"
 FORGOTTEN = "forgotten"
 
@@ -63,6 +64,7 @@ class Iterable(Vendor):
             batch_count=self.batch_count,
             batch_bytes=LARGEST_BODY_BYTES,
             rate_limits={"users": RateLimit(5), "events": RateLimit(10)},
+            settle_seconds=SETTLE_SECONDS,
         )
 
     def headers(self) -> Mapping[str, str]:

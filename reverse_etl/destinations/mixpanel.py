@@ -19,6 +19,7 @@ from reverse_etl.destinations._vendor import (
     too_large,
 )
 from reverse_etl.destinations.base import Capabilities, Dedupe, Verdict, pairs, setting
+from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
 HOSTS = MappingProxyType(
@@ -39,6 +40,7 @@ LARGEST_BATCH = 2_000
 LARGEST_BODY_BYTES = 10_000_000
 LARGEST_EVENT_BYTES = 1_000_000
 LARGEST_ID = 36
+EVENTS_PER_SECOND = 30_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,8 @@ class Mixpanel(Vendor):
     """Our audience keys and the profile properties that say who is in them; else as they are."""
     event_name: str = setting("kairos_moment")
     batch_count: int = setting(LARGEST_BATCH, parse=int)
+    pause_seconds: float = setting(2.0, parse=float)
+    """How long to be silent at least when it is too much: no header says so."""
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -73,6 +77,8 @@ class Mixpanel(Vendor):
             batch_count=min(self.batch_count, LARGEST_BATCH),
             batch_bytes=LARGEST_BODY_BYTES,
             row_statuses=frozenset({400}),
+            pauses={"default": self.pause_seconds, "engage": self.pause_seconds},
+            rate_limits={"default": RateLimit(EVENTS_PER_SECOND, rows=EVENTS_PER_SECOND)},
         )
 
     def headers(self) -> Mapping[str, str]:

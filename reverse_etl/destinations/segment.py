@@ -27,6 +27,7 @@ LARGEST_BATCH_BYTES = 500_000
 LARGEST_MESSAGE_BYTES = 32_000
 LARGEST_BATCH = 2_500
 LARGEST_ID = 99
+KEY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class Segment(Vendor):
             batch_count=min(self.batch_count, LARGEST_BATCH),
             batch_bytes=LARGEST_BATCH_BYTES,
             rate_limits={"default": RateLimit(1000)},
+            key_seconds=KEY_SECONDS,
         )
 
     def headers(self) -> Mapping[str, str]:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reverse_etl.destinations.base import Dedupe, Destination, Verdict
 from reverse_etl.dispatch.breaker import Breaker
-from reverse_etl.dispatch.headers import read_advice
+from reverse_etl.dispatch.headers import Advice, read_advice
 from reverse_etl.dispatch.rate import TokenBucket
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotSent, OutcomeUnknown
@@ -147,13 +147,14 @@ class Dispatcher:
 
     def _claim(self, chunk: Sequence[Operation]) -> Iterator[Operation]:
         claims = self._ledger.claim(
-            chunk,
+            [self._while_it_matters(operation) for operation in chunk],
             owner_id=self._run_id,
             run_id=self._run_id,
             at=self._clock(),
             guard=self._guard,
             resends=self._destination.resends,
             invalid=self._destination.check,
+            settle_seconds=self._capabilities.settle_seconds,
         )
         self._outcome.seen += len(chunk)
         for claim in claims:
@@ -164,6 +165,14 @@ class Dispatcher:
                 yield claim.operation
             elif claim.standing in _ENDS:
                 self._count(_ENDS[claim.standing])
+
+    def _while_it_matters(self, operation: Operation) -> Operation:
+        """Let a moment expire when the destination would take it and do nothing with it."""
+        seconds = self._capabilities.moment_seconds
+        if seconds is None or operation.decided_at is None:
+            return operation
+        last = operation.decided_at + timedelta(seconds=seconds)
+        return replace(operation, expires_at=min(operation.expires_at or last, last))
 
     def _submit(self, operations: Sequence[Operation], workers: ThreadPoolExecutor) -> None:
         for request in self._build(operations):
@@ -275,7 +284,7 @@ class Dispatcher:
         """Send once and write down what became of each; answers what may be tried again."""
         operations = request.operations
         bucket = self._bucket(request.endpoint_class)
-        if not self._wait_for(bucket):
+        if not self._wait_for(bucket, request):
             self._record(operations, [self._left()] * len(operations), states)
             return ()
         signed = self._destination.prepare(request, int(time.time()))
@@ -298,7 +307,7 @@ class Dispatcher:
         except Exception as error:
             self._failed(request, State.UNKNOWN, "no_answer", _name(error), states)
             raise
-        bucket.learn(read_advice(response.headers, time.time()))
+        bucket.learn(self._advice(request, response))
         return self._answered(request, response, states)
 
     def _begin(self, request: Request, states: dict[str, State]) -> Sequence[Operation] | None:
@@ -492,7 +501,16 @@ class Dispatcher:
                 self._buckets[endpoint_class] = TokenBucket(limit)
             return self._buckets[endpoint_class]
 
-    def _wait_for(self, bucket: TokenBucket) -> bool:
+    def _advice(self, request: Request, response: Response) -> Advice:
+        """What an answer says about the next requests, or what its silence means."""
+        is_refused = response.status == 429
+        advice = read_advice(response.headers, time.time(), is_refused=is_refused)
+        if is_refused and advice.wait_seconds is None:
+            pause = self._capabilities.pauses.get(request.endpoint_class)
+            return replace(advice, wait_seconds=pause)
+        return advice
+
+    def _wait_for(self, bucket: TokenBucket, request: Request) -> bool:
         """Wait for breaker and bucket; False when this run will not send any more."""
         while not self._is_over():
             if bucket.closed_seconds > self._tuning.longest_wait_seconds:
@@ -511,7 +529,7 @@ class Dispatcher:
             if pause:
                 self._pause(pause)
                 continue
-            return self._pause(bucket.take())
+            return self._pause(bucket.take(request.cost, len(request.operations)))
         return False
 
     def _backoff(self, attempt: int) -> float:

@@ -39,14 +39,17 @@ class Advice:
     """The current window ends in so many seconds."""
 
 
-def read_advice(headers: Mapping[str, str], now: float) -> Advice:
-    """Read Retry-After and the rate-limit headers; `now` is in epoch seconds."""
+def read_advice(headers: Mapping[str, str], now: float, *, is_refused: bool = False) -> Advice:
+    """Read Retry-After and the rate-limit headers; `now` is in epoch seconds.
+
+    Whoever refuses a request means the wait, whatever is said to remain.
+    """
     retry_after = _delay(headers.get("retry-after"), now)
     remaining = _least(headers, _REMAINING)
     resets = [delay for name in _RESET if (delay := _delay(headers.get(name), now)) is not None]
     reset = max(resets) if resets else None
     wait = retry_after
-    if wait is None and remaining == 0:
+    if wait is None and (remaining == 0 or is_refused):
         wait = reset
     return Advice(wait, remaining, reset)
 

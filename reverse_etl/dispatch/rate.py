@@ -14,6 +14,8 @@ class RateLimit:
 
     requests: float
     seconds: float = 1.0
+    rows: float | None = None
+    """So many rows in the same seconds, whatever the number of requests."""
 
 
 SHARE = 0.98
@@ -38,10 +40,12 @@ class TokenBucket:
         self._clock = clock
         self._lock = threading.Lock()
         self._interval = 0.0
+        self._row_interval = 0.0
         self._burst = burst
         if limit is not None:
             usable = max(limit.requests * SHARE - (burst - 1), limit.requests * 0.1)
             self._interval = limit.seconds / usable
+            self._row_interval = limit.seconds / (limit.rows * SHARE) if limit.rows else 0.0
         self._next_at = clock()
         self._closed_until = 0.0
 
@@ -50,13 +54,16 @@ class TokenBucket:
         """For how long the destination asked for silence."""
         return max(0.0, self._closed_until - self._clock())
 
-    def take(self) -> float:
-        """Take the next place and say how many seconds away it is."""
+    def take(self, requests: int = 1, rows: int = 0) -> float:
+        """Take the next place and say how many seconds away it is.
+
+        `requests` is how many of the vendor's places it takes.
+        """
         with self._lock:
             now = self._clock()
             earliest = max(now - self._interval * (self._burst - 1), self._closed_until)
             at = max(self._next_at, earliest)
-            self._next_at = at + self._interval
+            self._next_at = at + max(self._interval * requests, self._row_interval * rows)
             return max(0.0, at - now)
 
     def learn(self, advice: Advice) -> None:

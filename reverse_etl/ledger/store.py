@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from reverse_etl.errors import LedgerUnavailable
 from reverse_etl.ledger import schema
 from reverse_etl.ledger.caps import Guard, Reserved
 from reverse_etl.ledger.owners import Liveness, Owner, is_alive, lock_number
-from reverse_etl.model import FINAL_STATES, Operation, Result, Scope, State
+from reverse_etl.model import FINAL_STATES, Kind, Operation, Result, Scope, State
 
 LEASE_SECONDS = 60.0
 BUSY_TIMEOUT_MS = 60_000
@@ -41,6 +41,8 @@ class Standing(StrEnum):
     INVALID = "invalid"
     IN_DOUBT = "in_doubt"
     """Perhaps sent by a run that died, and the policy is not to repeat it."""
+    SETTLING = "settling"
+    """Its person's profile changed a moment ago: a later run sends it."""
 
 
 @dataclass(frozen=True)
@@ -228,13 +230,15 @@ class Ledger:
         run_id: str,
         at: datetime,
         guard: Guard,
-        resends: Callable[[Operation], bool],
+        resends: Callable[[Operation, float], bool],
         invalid: Callable[[Operation], str | None] = lambda _: None,
+        settle_seconds: float = 0.0,
     ) -> list[Claim]:
         """Take operations to send, in plan order, reserving the caps of those that need it.
 
         Answers one claim per operation, in the same order. `resends` is the policy for rows that
-        a dead run may have sent; `invalid` gives the reason why an operation can never be sent.
+        were perhaps sent, so many seconds ago; `invalid` gives the reason why an operation can
+        never be sent; nobody is claimed for whose profile was sent in the last `settle_seconds`.
         """
         table = schema.operations
         unique = {operation.idempotency_key: operation for operation in operations}
@@ -244,13 +248,16 @@ class Ledger:
             rows = {
                 row.idempotency_key: row
                 for row in connection.execute(
-                    sa.select(table.c.idempotency_key, table.c.state, table.c.owner_id)
+                    sa.select(
+                        table.c.idempotency_key, table.c.state, table.c.owner_id, table.c.sent_at
+                    )
                     .where(self._among(table.c.idempotency_key, keys))
                     .order_by(table.c.idempotency_key)
                     .with_for_update()
                 )
             }
             alive = self._alive(connection, {row.owner_id for row in rows.values()}, owner_id)
+            settling = self._settling(connection, unique.values(), at, settle_seconds)
             standings: dict[str, Claim] = {}
             updates: dict[tuple[State, str | None, str | None], list[str]] = defaultdict(list)
             doubted: list[str] = []
@@ -267,7 +274,8 @@ class Ledger:
                     continue
                 if state is State.IN_FLIGHT:
                     doubted.append(key)
-                if in_doubt and not resends(operation):
+                age = (at - row.sent_at).total_seconds() if in_doubt and row.sent_at else 0.0
+                if in_doubt and not resends(operation, age):
                     standings[key] = Claim(operation, Standing.IN_DOUBT, True)
                 elif operation.expires_at is not None and operation.expires_at <= at:
                     # perhaps it arrived in time: a row in doubt stays in doubt
@@ -279,6 +287,8 @@ class Ledger:
                 elif reason := invalid(operation):
                     standings[key] = Claim(operation, Standing.INVALID)
                     updates[State.INVALID, "invalid", reason].append(key)
+                elif operation.kind is not Kind.PROFILE and operation.user_key in settling:
+                    standings[key] = Claim(operation, Standing.SETTLING)
                 else:
                     standings[key] = Claim(operation, Standing.CLAIMED, in_doubt)
                     if operation.decision_id is not None:
@@ -346,6 +356,29 @@ class Ledger:
             ],
         )
 
+    def _settling(
+        self,
+        connection: sa.Connection,
+        operations: Iterable[Operation],
+        at: datetime,
+        seconds: float,
+    ) -> set[str]:
+        """Whose profile was perhaps or certainly changed so shortly before `at`."""
+        if not seconds:
+            return set()
+        table = schema.operations
+        asked = [o for o in operations if o.kind is not Kind.PROFILE]
+        return set(
+            connection.scalars(
+                sa.select(table.c.user_key).where(
+                    self._among(table.c.user_key, sorted({o.user_key for o in asked})),
+                    self._among(table.c.destination, sorted({o.destination for o in asked})),
+                    table.c.kind == Kind.PROFILE,
+                    table.c.sent_at > at - timedelta(seconds=seconds),
+                )
+            )
+        )
+
     def _alive(
         self, connection: sa.Connection, owner_ids: Iterable[str | None], me: str
     ) -> set[str | None]:
@@ -411,6 +444,7 @@ class Ledger:
 
     def begin(self, keys: Sequence[str], owner_id: str, at: datetime) -> set[str]:
         """Write, before the request, that it is under way; answers the keys still held."""
+        table = schema.operations
         with self._write() as connection:
             return set(
                 self._set(
@@ -418,7 +452,14 @@ class Ledger:
                     keys,
                     owner_id=owner_id,
                     adds_attempt=True,
-                    values={"state": State.IN_FLIGHT, "sent_at": at},
+                    values={
+                        "state": State.IN_FLIGHT,
+                        # what perhaps arrived before counts from then: so do vendors
+                        "sent_at": sa.case(
+                            (table.c.state == State.UNKNOWN, table.c.sent_at),
+                            else_=sa.literal(at, schema.Instant),
+                        ),
+                    },
                 )
             )
 

@@ -60,7 +60,7 @@ def test_what_a_living_dispatcher_holds_is_not_given_to_another(ledger: Ledger) 
             run_id=owner_id,
             at=NOW,
             guard=Guard([]),
-            resends=lambda _: True,
+            resends=lambda *_: True,
         )
         return claim.standing
 
@@ -82,7 +82,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_owner_fenced(ledger_url: str
         with other:
             ledger._renew("stuck")
             with stuck:
-                options = {"at": NOW, "guard": Guard([]), "resends": lambda _: True}
+                options = {"at": NOW, "guard": Guard([]), "resends": lambda *_: True}
                 ledger.claim([moment(1)], owner_id="stuck", run_id="stuck", **options)
                 assert ledger.begin([key], "stuck", NOW) == {key}
                 time.sleep(0.4)

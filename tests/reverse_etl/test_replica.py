@@ -17,7 +17,7 @@ def claim(ledger: Ledger, number: int) -> None:
         run_id="run",
         at=NOW,
         guard=Guard([]),
-        resends=lambda _: True,
+        resends=lambda *_: True,
     )
 
 

@@ -44,6 +44,25 @@ def test_advice_is_read_in_every_unit(headers: dict[str, str], advice: Advice) -
     assert read_advice(headers, EPOCH) == advice
 
 
+def test_who_refuses_means_the_wait_whatever_remains() -> None:
+    headers = {"x-ratelimit-remaining": "3", "x-ratelimit-reset": "4"}
+
+    assert read_advice(headers, EPOCH, is_refused=True).wait_seconds == 4
+    assert read_advice({"x-ratelimit-reset": "4"}, EPOCH, is_refused=True).wait_seconds == 4
+
+
+def test_rows_and_requests_of_requests_are_paced_too() -> None:
+    clock = Clock()
+    rows = TokenBucket(RateLimit(100, rows=1_000), clock=clock)
+    assert rows.take(rows=490) == 0
+    assert rows.take(rows=1) == pytest.approx(0.5)
+    assert rows.take() == pytest.approx(0.5 + 1 / 98)
+
+    places = TokenBucket(RateLimit(10), clock=clock)
+    assert places.take(3) == 0
+    assert places.take() == pytest.approx(3 / 9.8)
+
+
 def test_no_window_of_the_limit_holds_too_many() -> None:
     clock = Clock()
     bucket = TokenBucket(RateLimit(60, 1.0), clock=clock)

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from reverse_etl.destinations.amplitude import Amplitude
 from reverse_etl.destinations.base import Dedupe
+from tests.reverse_etl.conftest import NOW, later
 from tests.reverse_etl.destinations.contract import Delivery, VendorContract
 
 SETTINGS = {"KAIROS_AMPLITUDE_API_KEY": "key", "KAIROS_AMPLITUDE_SECRET_KEY": "secret"}
@@ -11,12 +12,15 @@ SETTINGS = {"KAIROS_AMPLITUDE_API_KEY": "key", "KAIROS_AMPLITUDE_SECRET_KEY": "s
 
 class TestAmplitude(VendorContract):
     name = "amplitude"
+    tells_when = False
     secrets: ClassVar = {
         "KAIROS_AMPLITUDE_API_KEY": ("audience", "profile", "moment"),
         "KAIROS_AMPLITUDE_SECRET_KEY": ("audience",),
     }
     probed = ("KAIROS_AMPLITUDE_API_KEY", "KAIROS_AMPLITUDE_SECRET_KEY")
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.KEY}
+    forgives_removals = True
+    settings: ClassVar = {"KAIROS_AMPLITUDE_PAUSE_SECONDS": "0.3"}
 
     def test_named_rows_are_refused_and_the_others_sent_again(self, delivery: Delivery) -> None:
         bad = ["user-3", "user-50"]
@@ -27,6 +31,33 @@ class TestAmplitude(VendorContract):
         assert outcome.counts == {"accepted": 98, "rejected": 2}
         assert outcome.request_count == 2
         assert {u for u, state in delivery.states().items() if state == "rejected"} == set(bad)
+
+    def test_too_many_events_mean_a_pause_of_which_no_header_tells(self, delivery: Delivery):
+        self.sandbox.fault(kind="429", destination="amplitude")
+
+        assert delivery(self.operation(1, "moment")).counts == {"accepted": 1}
+
+        refused, again = self.sandbox.requests("amplitude")
+        assert (again.received_at - refused.received_at).total_seconds() >= 0.3
+        assert Amplitude.from_env(SETTINGS).capabilities.pauses == {"events": 30}
+
+    def test_after_a_week_an_event_in_doubt_is_not_sent_again(self, delivery: Delivery) -> None:
+        moment = self.operation(1, "moment")
+        self.sandbox.fault(kind="commit_then_drop", destination="amplitude", times=None)
+        assert delivery(moment, at=NOW).counts == {"unknown": 1}
+        sent = self.sandbox.vendor("amplitude").witness.events.total()
+        self.sandbox.faults.clear()
+
+        # asked again meanwhile, and again without an answer: the first time counts
+        self.sandbox.fault(kind="commit_then_drop", destination="amplitude", times=None)
+        assert delivery(moment, at=later(days=6)).counts == {"unknown": 1}
+        self.sandbox.faults.clear()
+        seen = len(self.sandbox.requests("amplitude"))
+        assert delivery(moment, at=later(days=7)).counts == {"unknown": 1}
+
+        assert len(self.sandbox.requests("amplitude")) == seen
+        assert delivery(moment, at=later(days=6.9)).counts == {"accepted": 1}
+        assert self.sandbox.vendor("amplitude").witness.events.total() == sent == 1
 
     def test_short_ids_are_ids(self, delivery: Delivery) -> None:
         assert delivery(self.operation(1, "moment", user_key="u1")).counts == {"accepted": 1}
@@ -67,7 +98,10 @@ def test_batches_and_regions() -> None:
     [edit] = europe.requests([contract.operation(1, "audience")])
     wide = [contract.operation(n, "moment", payload={"t": "é" * 300_000}) for n in range(2)]
 
-    assert [len(r.operations) for r in events] == [2_000, 1]
+    assert [len(r.operations) for r in events] == [1_000, 1_000, 1]
+    large = Amplitude.from_env({**env, "KAIROS_AMPLITUDE_EVENTS_PER_SECOND": "50000"})
+    rows = [contract.operation(n, "moment") for n in range(2_001)]
+    assert [len(r.operations) for r in large.requests(rows)] == [2_000, 1]
     assert max(len(r.body) for r in events) < 1_000_000
     assert events[0].url == "https://api.eu.amplitude.com/2/httpapi"
     assert edit.url == "https://analytics.eu.amplitude.com/api/3/cohorts/membership"

@@ -1,12 +1,14 @@
 """Customer.io: 207 with the rows that failed, and events that are known by a ULID."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from kairos.doctor.check import Status
 from kairos.doctor.delivery import check_destination
 from reverse_etl.destinations.base import Dedupe
 from reverse_etl.destinations.customerio import CustomerIo, ulid
-from tests.reverse_etl.conftest import NOW
+from reverse_etl.model import Operation
+from tests.reverse_etl.conftest import NOW, later
 from tests.reverse_etl.destinations.contract import Delivery, VendorContract
 
 SETTINGS = {"KAIROS_CUSTOMERIO_SITE_ID": "site", "KAIROS_CUSTOMERIO_API_KEY": "key"}
@@ -14,11 +16,15 @@ SETTINGS = {"KAIROS_CUSTOMERIO_SITE_ID": "site", "KAIROS_CUSTOMERIO_API_KEY": "k
 
 class TestCustomerIo(VendorContract):
     name = "customerio"
+    tells_when = False
     secrets: ClassVar = {"KAIROS_CUSTOMERIO_API_KEY": ("audience", "profile", "moment")}
     probed = ("KAIROS_CUSTOMERIO_API_KEY",)
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.KEY}
     # ids that fit nobody are ignored without a word
     attributed = ("profile", "moment")
+
+    def event_key(self, operation: Operation) -> str:
+        return ulid(operation)
 
     def test_people_and_events_share_batches(self, delivery: Delivery) -> None:
         self.sandbox.fault(kind="reject", destination="customerio", users=["bad"], times=None)
@@ -32,6 +38,15 @@ class TestCustomerIo(VendorContract):
         assert outcome.counts == {"accepted": 2, "rejected": 1}
         assert [r.status for r in self.sandbox.requests("customerio")] == [207]
         assert delivery.states()["bad"] == "rejected"
+
+    def test_a_moment_that_would_start_no_campaign_expires(self, delivery: Delivery) -> None:
+        old, sooner = (self.operation(n, "moment", expires_at=None) for n in (1, 2))
+        sooner = replace(sooner, expires_at=later(hours=1))
+
+        assert delivery(old, at=later(hours=72)).counts == {"expired": 1}
+        assert delivery(sooner, at=later(hours=2)).counts == {"expired": 1}
+        assert delivery(self.operation(3, "moment"), at=later(hours=71)).counts == {"accepted": 1}
+        assert len(self.sandbox.requests("customerio")) == 1
 
     def test_the_doctor_knows_another_region(self, delivery: Delivery) -> None:
         wrong = {**delivery.env, "KAIROS_CUSTOMERIO_REGION": "eu"}

@@ -19,6 +19,8 @@ class TestIntercom(VendorContract):
     probed = ("KAIROS_INTERCOM_ACCESS_TOKEN",)
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.NONE}
 
+    forgives_removals = True
+
     # a request for each: a tag is given to one contact at a time
     test_an_audience_that_does_not_exist_is_refused_in_one_request = None
 

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from reverse_etl.destinations.base import Dedupe
 from reverse_etl.destinations.iterable import Iterable
+from reverse_etl.ledger.store import Standing
+from tests.reverse_etl.conftest import NOW, later
 from tests.reverse_etl.destinations.contract import Delivery, VendorContract
 
 KEY = {"KAIROS_ITERABLE_API_KEY": "key"}
@@ -12,6 +14,7 @@ KEY = {"KAIROS_ITERABLE_API_KEY": "key"}
 
 class TestIterable(VendorContract):
     name = "iterable"
+    tells_when = False
     settings: ClassVar = {"KAIROS_ITERABLE_LISTS": "needs_help=7"}
     secrets: ClassVar = {"KAIROS_ITERABLE_API_KEY": ("audience", "profile", "moment")}
     probed = ("KAIROS_ITERABLE_API_KEY",)
@@ -56,6 +59,20 @@ class TestIterable(VendorContract):
         assert first.counts == {"suppressed": 3}
         assert set(delivery.codes().values()) == {"forgotten"}
         assert second.request_count == 0
+
+    def test_what_depends_on_a_profile_waits_for_a_minute(self, delivery: Delivery) -> None:
+        delivery(self.operation(1, "profile"), at=NOW)
+        kinds = ("moment", "audience", "profile")
+        rows = [self.operation(2, kind, user_key="user-1") for kind in kinds]
+        other = self.operation(3, "moment")
+
+        outcome = delivery(*rows, other, at=later(seconds=59))
+
+        assert outcome.counts == {"accepted": 2}
+        assert outcome.standings[Standing.SETTLING] == 2
+        # the profile went again meanwhile, and another minute is due
+        assert delivery(*rows, at=later(seconds=118)).counts == {}
+        assert delivery(*rows, at=later(seconds=119)).counts == {"accepted": 2}
 
     def test_every_group_of_failures_is_attributed(self, delivery: Delivery) -> None:
         users = ["conflict-1", "missing-1", "user-1"]

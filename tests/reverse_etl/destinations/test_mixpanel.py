@@ -17,6 +17,8 @@ SETTINGS = {
 
 class TestMixpanel(VendorContract):
     name = "mixpanel"
+    tells_when = False
+    settings: ClassVar = {"KAIROS_MIXPANEL_PAUSE_SECONDS": "0.1"}
     secrets: ClassVar = {
         "KAIROS_MIXPANEL_SERVICE_SECRET": ("moment",),
         "KAIROS_MIXPANEL_TOKEN": ("audience", "profile"),

@@ -12,6 +12,7 @@ KEYS = {"KAIROS_PENDO_INTEGRATION_KEY": "key", "KAIROS_PENDO_TRACK_SECRET": "sec
 
 class TestPendo(VendorContract):
     name = "pendo"
+    tells_when = False
     secrets: ClassVar = {
         "KAIROS_PENDO_INTEGRATION_KEY": ("audience", "profile"),
         "KAIROS_PENDO_TRACK_SECRET": ("moment",),
