@@ -9,9 +9,8 @@ rows that they replace are deleted first, in the same transaction.
     where event_key in (select replaced.event_key from {{ arg_dict["temp_relation"] }} as replaced);
     delete from {{ arg_dict["target_relation"] }}
     where
-        (landing, batch_at) in (
-            select (batches.landing, batches.batch_at)
-            from {{ ref("int_changed_batches") }} as batches
+        batch_at in (
+            select batches.batch_at from {{ ref("int_changed_batches") }} as batches
         )
         and batch_at >= {{ first_instant(ref("int_changed_batches"), "batch_at") }};
     {{ insert_computed(arg_dict) }}
@@ -34,11 +33,16 @@ rows that they replace are deleted first, in the same transaction.
 {% endmacro %}
 
 
-{#- Whatever is computed session by session: all rows of changed sessions. The model's `instant` is a
-    column that never lies before the start of the session. -#}
+{#- Whatever is computed session by session: all rows that earlier runs made of changed sessions. Most of
+    those are new, so there is less to look through than by the sessions themselves. The model's `instant`
+    is a column that never lies before the start of the session. -#}
 {% macro get_incremental_replace_sessions_sql(arg_dict) %}
+    {%- set known = "(select session_id, known_from from " ~ ref("int_changed_sessions")
+        ~ " where known_from is not null) as known" -%}
     delete from {{ arg_dict["target_relation"] }}
-    where {{ session_changed(config.require("instant")) }};
+    where
+        session_id in (select known.session_id from {{ known }})
+        and {{ config.require("instant") }} >= {{ first_instant(known, "known_from") }};
     {{ insert_computed(arg_dict) }}
 {% endmacro %}
 

@@ -26,9 +26,7 @@ new_deliveries as (
     from {{ ref('int_events_named') }} as named
     {% if is_incremental() %}
         inner join {{ ref('int_changed_batches') }} as changed_batches
-            on
-                named.landing = changed_batches.landing
-                and date_trunc('minute', named.loaded_at) = changed_batches.batch_at
+            on date_trunc('minute', named.loaded_at) = changed_batches.batch_at
         where named.loaded_at >= {{ first_instant(ref('int_changed_batches'), 'batch_at') }}
     {% endif %}
 
@@ -50,8 +48,8 @@ deliveries as (
                 ~ " where loaded_at >= " ~ first_instant(ref('int_changed_batches'), 'batch_at')
                 ~ ")) as repeated", 'batch_at'
             ) }}
-            and (landing, batch_at) not in (
-                select (changed_batches.landing, changed_batches.batch_at)
+            and batch_at not in (
+                select changed_batches.batch_at
                 from {{ ref('int_changed_batches') }} as changed_batches
             )
     {% endif %}

@@ -13,93 +13,75 @@ spans as (
 {% set mark = last_mark() %}
 {% if is_narrowed(earlier_state('session_events')) and is_configured_as(mark) %}
 
-    -- its events changed
+    ,
+
+    affected as (
+
+        -- its events changed
+        select session_id
+        from spans
+        where revision > {{ mark.revision }}
+
+        union
+
+        -- who it was became known, or changed
+        select spans.session_id
+        from spans
+        inner join {{ ref('identities') }} as identities
+            on
+                spans.actor_id = identities.actor_id
+                and spans.ended_at >= identities.changed_from
+        where spans.is_current and identities.revision > {{ mark.revision }}
+
+        union
+
+        -- a person in it was put into another segment, whose thresholds may differ
+        select spans.session_id
+        from {{ ref('user_segments') }} as user_segments
+        inner join {{ ref('identities') }} as identities
+            on user_segments.user_key = identities.user_key
+        inner join spans
+            on
+                identities.actor_id = spans.actor_id
+                and spans.ended_at >= user_segments.effective_from
+        where spans.is_current and user_segments.mark_number > {{ mark.mark_number }}
+
+        union
+
+        select spans.session_id
+        from {{ ref('user_segments') }} as user_segments
+        inner join spans
+            on
+                user_segments.user_key = spans.actor_id
+                and spans.ended_at >= user_segments.effective_from
+        where spans.is_current and user_segments.mark_number > {{ mark.mark_number }}
+
+        union
+
+        -- time went on: a silence in it may have become a signal
+        select session_id
+        from spans
+        where
+            is_current
+            and {{ mark.as_of }} < {{ as_of() }}
+            and ended_at >= {{ add_seconds(mark.as_of, -var('longest_timer_seconds')) }}
+
+    )
+
     select
         session_id,
-        actor_id,
         started_at,
-        ended_at,
-        is_current
+        case when revision > {{ mark.revision }} then known_from else started_at end as known_from
 
     from spans
-    where revision > {{ mark.revision }}
-
-    union
-
-    -- who it was became known, or changed
-    select
-        spans.session_id,
-        spans.actor_id,
-        spans.started_at,
-        spans.ended_at,
-        spans.is_current
-
-    from spans
-    inner join {{ ref('identities') }} as identities
-        on
-            spans.actor_id = identities.actor_id
-            and spans.ended_at >= identities.changed_from
-    where spans.is_current and identities.revision > {{ mark.revision }}
-
-    union
-
-    -- a person in it was put into another segment, whose thresholds may differ
-    select
-        spans.session_id,
-        spans.actor_id,
-        spans.started_at,
-        spans.ended_at,
-        spans.is_current
-
-    from {{ ref('user_segments') }} as user_segments
-    inner join {{ ref('identities') }} as identities
-        on user_segments.user_key = identities.user_key
-    inner join spans
-        on
-            identities.actor_id = spans.actor_id
-            and spans.ended_at >= user_segments.effective_from
-    where spans.is_current and user_segments.mark_number > {{ mark.mark_number }}
-
-    union
-
-    select
-        spans.session_id,
-        spans.actor_id,
-        spans.started_at,
-        spans.ended_at,
-        spans.is_current
-
-    from {{ ref('user_segments') }} as user_segments
-    inner join spans
-        on
-            user_segments.user_key = spans.actor_id
-            and spans.ended_at >= user_segments.effective_from
-    where spans.is_current and user_segments.mark_number > {{ mark.mark_number }}
-
-    union
-
-    -- time went on: a silence in it may have become a signal
-    select
-        session_id,
-        actor_id,
-        started_at,
-        ended_at,
-        is_current
-
-    from spans
-    where
-        is_current
-        and {{ mark.as_of }} < {{ as_of() }}
-        and ended_at >= {{ add_seconds(mark.as_of, -var('longest_timer_seconds')) }}
+    where session_id in (select affected.session_id from affected)
 
 {% else %}
 
     select
         session_id,
-        actor_id,
         started_at,
-        ended_at,
-        is_current
+        coalesce(known_from, started_at) as known_from
 
     from spans
 

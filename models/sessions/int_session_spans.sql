@@ -1,7 +1,8 @@
 {{ config(materialized='incremental', incremental_strategy='replace_spans') }}
 
 -- from when to when each session lasted. A session that late data merged into another, or whose
--- first event changed, stays here as a retired one, so that its old id can still be followed
+-- first event changed, stays here as a retired one, so that its old id can still be followed.
+-- known_from is no later than any row that an earlier run made of the session; null if none did
 {{ after('int_touched_islands') }}
 with
 
@@ -61,9 +62,14 @@ spans as (
 
 )
 
-select * from spans
-
 {% if is_incremental() %}
+
+    select
+        spans.*,
+        least(earlier.started_at, earlier.known_from) as known_from
+
+    from spans
+    left join {{ this }} as earlier on spans.session_id = earlier.session_id
 
     union all
 
@@ -75,7 +81,8 @@ select * from spans
         earlier.island_started_at,
         earlier.island_ended_at,
         false as is_current,
-        {{ latest_revision() }} as revision
+        {{ latest_revision() }} as revision,
+        least(earlier.started_at, earlier.known_from) as known_from
 
     from {{ this }} as earlier
     {% if is_narrowed(this) %}
@@ -87,5 +94,13 @@ select * from spans
     where
         earlier.is_current
         and earlier.session_id not in (select spans.session_id from spans)
+
+{% else %}
+
+    select
+        *,
+        cast(null as timestamp) as known_from
+
+    from spans
 
 {% endif %}

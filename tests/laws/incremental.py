@@ -33,7 +33,7 @@ SCRATCH = frozenset(
 )
 """Tables that hold the work of one run; what they hold differs between runs by design."""
 
-NEVER_COMPARED = frozenset({"revision", "changed_from", "plan_version", "mark_number"})
+NEVER_COMPARED = frozenset({"revision", "changed_from", "plan_version", "mark_number", "known_from"})
 """Columns that tell when a row was computed, which is what may differ."""
 
 
@@ -151,12 +151,6 @@ def _strategies() -> dict:
             def first_instant(relation: str, column: str) -> str:
                 return f"(select coalesce(min({column}), timestamp '9999-12-31') from {relation})"
 
-            def session_changed(at: str) -> str:
-                return (
-                    "session_id in (select session_id from kairos.int_changed_sessions) and "
-                    f"{at} >= {first_instant('kairos.int_changed_sessions', 'started_at')}"
-                )
-
             class Config:
                 @staticmethod
                 def require(key: str) -> str:
@@ -172,7 +166,6 @@ def _strategies() -> dict:
             return template.render(
                 ref=lambda relation: f"kairos.{relation}",
                 first_instant=first_instant,
-                session_changed=session_changed,
                 config=Config,
                 arguments={
                     "target_relation": f"kairos.{model.name}",
