@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,8 @@ from tests.triggers.oracle import Limit, Moment, Oracle, Person
 from tests.triggers.world import World, at
 
 START = at("2026-10-23 00:00")  # a weekend on which clocks go back in Europe
-EXAMPLES = int(os.environ.get("KAIROS_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("KAIROS_EXAMPLES", "8"))
+DENSE_EXAMPLES = int(os.environ.get("KAIROS_EXAMPLES", "14"))
 SEED = "seed"
 SHARE = 0.4
 
@@ -70,6 +72,60 @@ def caps(draw, number):
     )
 
 
+# an hour apart and a day, around midnights in three places, the change of clocks, and two Mondays
+HOURS = (0, 1, 2, 3, 15, 22, 23, 24, 25, 26, 46, 47, 48, 49, 50, 62, 63, 70, 71, 72, 73)
+
+dense_settings = st.fixed_dictionaries(
+    {
+        "tier": st.sampled_from(["urgent", "high", "low"]),
+        "priority": st.integers(0, 3),
+        "channel": st.sampled_from(["in_app", "email"]),
+        "tags": st.sampled_from([None, "x", "y", "x|y"]),
+        "delay_seconds": st.sampled_from([0, 0, 0, 3600]),
+        "expiry_seconds": st.sampled_from([None, None, 3600, 86400]),
+        "cooldown_seconds": st.sampled_from([0, 0, 3600, 7200]),
+        "re_eligible_after_seconds": st.sampled_from([0, 0, 86400, None]),
+        "on_capped": st.sampled_from(["drop", "defer"]),
+        "bypass_caps": st.sampled_from([False, False, False, True]),
+        "counts_toward_caps": st.sampled_from([True, True, True, False]),
+        "experiment": st.sampled_from([None, None, "control"]),
+    }
+)
+
+
+@st.composite
+def dense_histories(draw):
+    """Draw settings, and let a generator fill them with 16 people who never rest.
+
+    Their moments and the runs lie on the same few hours, so that what happens exactly a window ago
+    is the rule and not the exception; one moment in five arrives late, and tags are changed between
+    two runs.
+    """
+    triggers = {f"t{number}": draw(dense_settings) for number in range(draw(st.integers(2, 4)))}
+    limits = [draw(caps(number)) for number in range(draw(st.integers(1, 4)))]
+    clocks = sorted(draw(st.sets(st.sampled_from(HOURS), min_size=6, max_size=8)))
+    chance = Random(draw(st.integers(0, 2**32)))
+    crowd = [
+        Person(
+            user_key=f"p{number}",
+            account_id=chance.choice([None, "acme", "bolt"]),
+            time_zone=chance.choice([None, "Europe/Berlin", "Asia/Seoul", "America/St_Johns"]),
+        )
+        for number in range(16)
+    ]
+    arrivals = [set() for _ in clocks]
+    for person in crowd:
+        for hour in set(chance.choices(clocks, k=8)):
+            when = START + timedelta(hours=hour, minutes=chance.choice([0, 0, -30]))
+            first = next(n for n, clock in enumerate(clocks) if clock >= hour)
+            seen = first if chance.random() < 0.8 else chance.randrange(first, len(clocks))
+            for trigger in chance.sample(sorted(triggers), k=chance.choice([1, 1, 2])):
+                session = f"{person.user_key}{chance.choice('ab')}"
+                arrivals[seen].add(Moment(trigger, person, session, when))
+    retagged = (chance.randrange(len(clocks)), chance.choice(sorted(triggers)))
+    return crowd, triggers, limits, arrivals, [START + timedelta(hours=c) for c in clocks], retagged
+
+
 @st.composite
 def histories(draw):
     crowd = list({p.user_key: p for p in draw(st.lists(people, min_size=1, max_size=4))}.values())
@@ -114,24 +170,57 @@ def test_the_warehouse_decides_as_the_oracle_does(project, history, quiet):
         world.moment(moment.trigger, moment.when, moment.person.user_key, moment.session)
 
     for now in clocks:
-        expected = {
-            (m.trigger, m.person.user_key, m.when.replace(tzinfo=None)): (
-                outcome,
-                until and until.replace(tzinfo=None),
-            )
-            for m, (outcome, until) in oracle.decide(moments, now).items()
-        }
-        rows = world.decide(now)
-        actual = {
-            (row["trigger_name"], row["user_key"], row["moment_at"]): (
-                row["outcome"],
-                row["deferred_until"],
-            )
-            for row in rows
-        }
-        assert len(rows) == len(actual)
-        assert actual == expected
+        compare(oracle, world, moments, now)
         assert world.decide(now) == []
+
+
+@pytest.mark.property
+@settings(
+    max_examples=DENSE_EXAMPLES,
+    deadline=None,
+    derandomize=DENSE_EXAMPLES < 50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    history=dense_histories(),
+    quiet=st.sampled_from([(None, 0, 0), ("email", 22, 6), ("email", 1, 3)]),
+)
+def test_it_does_so_at_the_very_edge_of_every_window(project, history, quiet):
+    crowd, triggers, limits, arrivals, clocks, (retagged_in, retagged) = history
+    oracle = Oracle(dict(triggers), limits, *quiet, seed=SEED, control_share=SHARE)
+    world = arrange(World(project), crowd, triggers, limits, quiet)
+    known = set()
+    for number, now in enumerate(clocks):
+        for moment in sorted(arrivals[number], key=str):
+            world.moment(moment.trigger, moment.when, moment.person.user_key, moment.session)
+        known |= arrivals[number]
+        if number == retagged_in:
+            oracle.triggers[retagged] = {**triggers[retagged], "tags": "y"}
+            world.connection.execute(
+                "update kairos.triggers set tags = 'y' where trigger_name = ?", [retagged]
+            )
+        compare(oracle, world, known, now)
+
+
+def compare(oracle, world, moments, now):
+    """Let both decide, and check that no moment becomes of anything else."""
+    expected = {
+        (m.trigger, m.person.user_key, m.when.replace(tzinfo=None)): (
+            outcome,
+            until and until.replace(tzinfo=None),
+        )
+        for m, (outcome, until) in oracle.decide(moments, now).items()
+    }
+    rows = world.decide(now)
+    actual = {
+        (row["trigger_name"], row["user_key"], row["moment_at"]): (
+            row["outcome"],
+            row["deferred_until"],
+        )
+        for row in rows
+    }
+    assert len(rows) == len(actual)
+    assert actual == expected
 
 
 def arrange(world, crowd, triggers, limits, quiet):
