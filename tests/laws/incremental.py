@@ -64,9 +64,11 @@ class IncrementalLine:
                 models.append(model)
         return models
 
-    def load(self, happenings: list[Happening], loaded_at: float) -> None:
-        """Land some deliveries, all at one instant."""
-        rows = [raw_event(replace(happening, loaded_at=loaded_at)) for happening in happenings]
+    def load(self, happenings: list[Happening], loaded_at: float | None = None) -> None:
+        """Land some deliveries, all at one instant or each at its own."""
+        if loaded_at is not None:
+            happenings = [replace(happening, loaded_at=loaded_at) for happening in happenings]
+        rows = [raw_event(happening) for happening in happenings]
         if not rows:
             return
         columns = ", ".join(rows[0])
