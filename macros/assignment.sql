@@ -18,3 +18,18 @@ list_reduce(
 {% macro assigned_place(seed, unit) -%}
 ({{ fnv1a32("cast(" ~ fnv1a32("(" ~ seed ~ ") || (" ~ unit ~ ")") ~ " as varchar)") }} % 10000) / 10000.0
 {%- endmacro %}
+
+
+{#- Whether somebody is among those for whom a row holds: the places from bucket_from up to bucket_to, by its
+    hash_seed. A row without a hash_seed is everybody's. An end that is left out is open, and who is unknown
+    comes before the first place. -#}
+{% macro is_in_arm(row, user_key) -%}
+{%- set place = "coalesce(" ~ assigned_place(row ~ ".hash_seed", user_key) ~ ", -1)" -%}
+(
+    {{ row }}.hash_seed is null
+    or (
+        {{ place }} >= coalesce({{ row }}.bucket_from, -1)
+        and {{ place }} < coalesce({{ row }}.bucket_to, 1)
+    )
+)
+{%- endmacro %}

@@ -201,7 +201,7 @@ def _preflight(
 
 
 def _caps(connection: duckdb.DuckDBPyConnection) -> list[Cap]:
-    cursor = connection.execute("select * from kairos.fatigue_caps order by cap_name")
+    cursor = connection.execute("select * from kairos.caps_in_force order by cap_name")
     names = [column[0] for column in cursor.description or ()]
     return read_caps(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
 

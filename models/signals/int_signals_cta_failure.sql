@@ -85,14 +85,7 @@ judged as (
         < thresholds.escalation as is_click_rate_low
 
     from attempts
-    left join user_segments
-        on
-            attempts.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'attempts.event_at') }}
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'attempts.event_at') }}
+    {{ join_threshold('attempts', at='attempts.event_at') }} -- noqa: PRS
 
 )
 

@@ -95,14 +95,7 @@ judged as (
         on
             clicks.session_id = followed.session_id
             and clicks.event_id = followed.event_id
-    left join user_segments
-        on
-            clicks.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'clicks.event_at') }}
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'clicks.event_at') }}
+    {{ join_threshold('clicks', at='clicks.event_at') }} -- noqa: PRS
     where
         -- a click in a burst was judged with the first of them
         clicks.previous_at is null

@@ -96,14 +96,7 @@ timed as (
 
     from attempts
     left join exits on attempts.event_id = exits.event_id
-    left join user_segments
-        on
-            attempts.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'attempts.event_at') }}
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'attempts.event_at') }}
+    {{ join_threshold('attempts', at='attempts.event_at') }} -- noqa: PRS
     where attempts.start_number = 1
 
 ),

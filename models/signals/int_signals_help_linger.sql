@@ -63,14 +63,7 @@ lingers as (
         on
             breaking_events.session_id = progress.session_id
             and breaking_events.event_id = progress.event_id
-    left join user_segments
-        on
-            breaking_events.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'breaking_events.event_at') }}
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'breaking_events.event_at') }}
+    {{ join_threshold('breaking_events', at='breaking_events.event_at') }} -- noqa: PRS
     where breaking_events.event_name = 'help_tip_shown'
 
 )

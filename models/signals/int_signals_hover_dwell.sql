@@ -177,14 +177,7 @@ select
     }) }} as evidence
 
 from occurrences
-left join user_segments
-    on
-        occurrences.user_key = user_segments.user_key
-        and {{ holds_at('user_segments', 'occurrences.event_at') }}
-inner join thresholds
-    on
-        coalesce(user_segments.segment, '*') = thresholds.segment
-        and {{ holds_at('thresholds', 'occurrences.event_at') }}
+{{ join_threshold('occurrences', at='occurrences.event_at') }} -- noqa: PRS
 where
     occurrences.event_at <= {{ as_of() }}
     and (

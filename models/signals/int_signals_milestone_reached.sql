@@ -52,15 +52,8 @@ timed as (
 
     from milestones
     left join users on milestones.user_key = users.user_key
-    left join user_segments
-        on
-            milestones.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'milestones.event_at') }}
     left join sign_ups on milestones.user_key = sign_ups.user_key
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'milestones.event_at') }}
+    {{ join_threshold('milestones', at='milestones.event_at') }} -- noqa: PRS
 
 )
 

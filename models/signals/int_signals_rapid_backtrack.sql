@@ -95,14 +95,7 @@ rapid as (
         ) as return_number
 
     from returns
-    left join user_segments
-        on
-            returns.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'returns.event_at') }}
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'returns.event_at') }}
+    {{ join_threshold('returns', at='returns.event_at') }} -- noqa: PRS
     where
         returns.dwell_seconds < thresholds.threshold
         and (returns.is_keyboard_only or returns.left_page_key_count = 0)

@@ -45,14 +45,7 @@ pauses as (
         {{ add_seconds('silences.began_at', 'thresholds.escalation') }} as escalates_after
 
     from silences
-    left join user_segments
-        on
-            silences.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'silences.began_at') }}
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'silences.began_at') }}
+    {{ join_threshold('silences', at='silences.began_at') }} -- noqa: PRS
     where
         silences.ended_at is null
         or silences.ended_at >= {{ add_seconds('silences.began_at', 'thresholds.threshold') }}

@@ -102,14 +102,7 @@ timed as (
 
     from starts
     inner join setup_events on starts.event_id = setup_events.event_id
-    left join user_segments
-        on
-            setup_events.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'setup_events.event_at') }}
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'setup_events.event_at') }}
+    {{ join_threshold('setup_events', at='setup_events.event_at') }} -- noqa: PRS
 
 )
 

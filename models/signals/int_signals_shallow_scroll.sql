@@ -84,14 +84,7 @@ judged as (
         on
             pages_left.session_id = progress.session_id
             and pages_left.left_by_event_id = progress.event_id
-    left join user_segments
-        on
-            progress.user_key = user_segments.user_key
-            and {{ holds_at('user_segments', 'pages_left.left_at') }}
-    inner join thresholds
-        on
-            coalesce(user_segments.segment, '*') = thresholds.segment
-            and {{ holds_at('thresholds', 'pages_left.left_at') }}
+    {{ join_threshold('progress', at='pages_left.left_at') }} -- noqa: PRS
 
 )
 

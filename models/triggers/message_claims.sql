@@ -46,4 +46,6 @@ inner join limits
         facets.scope = limits.scope
         and facets.facet = limits.facet
 
-where limits.window_kind != 'session' or facets.session_id is not null
+where
+    (limits.window_kind != 'session' or facets.session_id is not null)
+    and {{ is_in_arm('limits', 'facets.user_key') }} -- noqa: PRS

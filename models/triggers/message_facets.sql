@@ -104,6 +104,7 @@ facets as (
 
 select
     arbitration_rank,
+    user_key,
     scope,
     facet,
     subject,

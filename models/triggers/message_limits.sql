@@ -4,9 +4,7 @@ with
 
 caps as (
 
-    select * from {{ ref('fatigue_caps') }}
-    -- no maximum is no cap; a maximum of nought blocks everything
-    where is_enabled and maximum is not null
+    select * from {{ ref('caps_in_force') }}
 
 ),
 
@@ -27,7 +25,10 @@ limits as (
         'rolling' as window_kind,
         cooldown_seconds as window_seconds,
         'user' as time_zone,
-        1 as maximum
+        1 as maximum,
+        cast(null as {{ dbt.type_string() }}) as hash_seed,
+        cast(null as {{ dbt.type_float() }}) as bucket_from,
+        cast(null as {{ dbt.type_float() }}) as bucket_to
 
     from triggers
     where cooldown_seconds > 0
@@ -45,7 +46,10 @@ limits as (
         end as window_kind,
         re_eligible_after_seconds as window_seconds,
         'user' as time_zone,
-        1 as maximum
+        1 as maximum,
+        null as hash_seed,
+        null as bucket_from,
+        null as bucket_to
 
     from triggers
     where coalesce(re_eligible_after_seconds, 1) > 0
@@ -60,7 +64,10 @@ limits as (
         window_kind,
         window_seconds,
         time_zone,
-        maximum
+        maximum,
+        hash_seed,
+        bucket_from,
+        bucket_to
 
     from caps
 
@@ -111,7 +118,10 @@ select
     limits.window_kind,
     limits.window_seconds,
     limits.time_zone,
-    limits.maximum
+    limits.maximum,
+    limits.hash_seed,
+    limits.bucket_from,
+    limits.bucket_to
 
 from limits
 inner join facets

@@ -1,13 +1,13 @@
 """Whether one more message would exceed a cap: pure, exact to the microsecond."""
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from reverse_etl.assignment import assigned_place
 from reverse_etl.model import Scope
 from warehouse.errors import KairosError
 
@@ -19,7 +19,7 @@ LONGEST_CALENDAR_WINDOW = timedelta(days=8)
 
 @dataclass(frozen=True)
 class Cap:
-    """One row of `fatigue_caps`. `maximum` None switches it off, 0 lets nothing through."""
+    """One row of `caps_in_force`. `maximum` None switches it off, 0 lets nothing through."""
 
     cap_name: str
     scope: str
@@ -28,6 +28,10 @@ class Cap:
     window_seconds: float | None = None
     time_zone: str = "user"
     maximum: int | None = None
+    hash_seed: str | None = None
+    """With the bucket, the arm of an experiment to whose people the cap is confined."""
+    bucket_from: float | None = None
+    bucket_to: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a row that could only be guessed at: a guard must not guess."""
@@ -44,6 +48,12 @@ class Cap:
         """The length of a rolling window."""
         return timedelta(seconds=float(self.window_seconds or 0))
 
+    def is_for(self, user_key: str) -> bool:
+        """Whether it holds for somebody: a cap of an arm is for the people in that arm."""
+        if self.hash_seed is None or self.bucket_from is None or self.bucket_to is None:
+            return True
+        return self.bucket_from <= assigned_place(self.hash_seed, user_key) < self.bucket_to
+
 
 @dataclass(frozen=True)
 class Reserved:
@@ -54,28 +64,9 @@ class Reserved:
     scope: Scope
 
 
-def read_caps(rows: Iterable[Mapping[str, object]]) -> list[Cap]:
-    """Make caps of seed or table rows; rows that are disabled or without maximum are left out."""
-    return [
-        Cap(
-            cap_name=str(row["cap_name"]),
-            scope=str(row["scope"]),
-            scope_value=str(row.get("scope_value") or "*"),
-            window_kind=str(row["window_kind"]),
-            window_seconds=float(str(row["window_seconds"])) if row.get("window_seconds") else None,
-            time_zone=str(row.get("time_zone") or "user"),
-            maximum=int(str(row["maximum"])),
-        )
-        for row in rows
-        if str(row.get("is_enabled", True)).lower() in ("true", "1", "t")
-        and row.get("maximum") not in (None, "")
-    ]
-
-
-def read_caps_file(path: Path) -> list[Cap]:
-    """Read caps from the seed file."""
-    with path.open(newline="") as file:
-        return read_caps(csv.DictReader(file))
+def read_caps(rows: Iterable[Mapping[str, Any]]) -> list[Cap]:
+    """Make caps of the rows of `caps_in_force`."""
+    return [Cap(**row) for row in rows]
 
 
 class Guard:
@@ -110,7 +101,7 @@ class Guard:
         if scope.bypass_caps:
             return None
         for cap in self.caps:
-            if cap.maximum is None:
+            if cap.maximum is None or not cap.is_for(user_key):
                 continue
             for counted in self._comparable(cap, user_key, scope):
                 instants = [r.reserved_at for r in history if counted(r)]
@@ -130,7 +121,8 @@ class Guard:
         return len(instants)
 
     def _zone(self, cap: Cap, scope: Scope) -> ZoneInfo:
-        if cap.time_zone == "user" and scope.time_zone:
+        # an account has no clock of its own
+        if cap.time_zone == "user" and cap.scope != "account" and scope.time_zone:
             return known_zone(scope.time_zone) or self.project_zone
         return self.project_zone
 

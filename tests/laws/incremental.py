@@ -33,7 +33,9 @@ SCRATCH = frozenset(
 )
 """Tables that hold the work of one run; what they hold differs between runs by design."""
 
-NEVER_COMPARED = frozenset({"revision", "changed_from", "plan_version", "mark_number", "known_from"})
+NEVER_COMPARED = frozenset(
+    {"revision", "changed_from", "plan_version", "mark_number", "known_from"}
+)
 """Columns that tell when a row was computed, which is what may differ."""
 
 

@@ -38,9 +38,10 @@ create or replace table kairos.sync_plan (
     decision_id varchar, payload varchar, payload_hash varchar, scope varchar,
     decided_at timestamp, planned_at timestamp, expires_at timestamp, sequence_number bigint
 );
-create table if not exists kairos.fatigue_caps (
+create table if not exists kairos.caps_in_force (
     cap_name varchar, scope varchar, scope_value varchar, window_kind varchar,
-    window_seconds bigint, time_zone varchar, maximum integer, is_enabled boolean
+    window_seconds bigint, time_zone varchar, maximum integer,
+    hash_seed varchar, bucket_from double, bucket_to double
 );
 create table if not exists kairos.destinations (
     destination varchar, unknown_policy varchar, is_enabled boolean
@@ -127,9 +128,10 @@ class Line:
 
     def caps(self, *rows: tuple[Any, ...]) -> None:
         with connect(self.home) as connection:
-            connection.execute("delete from kairos.fatigue_caps")
+            connection.execute("delete from kairos.caps_in_force")
             connection.executemany(
-                "insert into kairos.fatigue_caps values (?, ?, ?, ?, ?, ?, ?, ?)", list(rows)
+                "insert into kairos.caps_in_force values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*row, None, None, None) for row in rows],
             )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

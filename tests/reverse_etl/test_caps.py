@@ -209,11 +209,26 @@ def test_a_calendar_day_lets_two_through_an_hour_apart_around_midnight() -> None
     assert rolling.blocked_by("ann", scope, early, history) == "rolling"
 
 
-def test_a_maximum_of_nothing_is_off_and_of_zero_blocks_all() -> None:
-    rows = [{"cap_name": "c", "scope": "all", "window_kind": "lifetime", "maximum": None}]
-    assert read_caps(rows) == []
-    [cap] = read_caps([{**rows[0], "maximum": 0}])
-    assert Guard([cap]).blocked_by("ann", Scope(), NOW, []) == "c"
+def test_b21_a_maximum_of_nothing_is_off_and_of_zero_blocks_all() -> None:
+    row = {"cap_name": "c", "scope": "all", "window_kind": "lifetime"}
+    off, shut = read_caps([{**row, "maximum": None}, {**row, "maximum": 0}])
+    assert Guard([off]).blocked_by("ann", Scope(), NOW, []) is None
+    assert Guard([shut]).blocked_by("ann", Scope(), NOW, []) == "c"
+
+
+def test_a_cap_of_an_arm_is_for_the_people_in_it() -> None:
+    # the hash puts a at 0.0505 and b at 0.2696
+    cap = Cap("arm", "all", maximum=0, window_seconds=60, hash_seed="seed",
+              bucket_from=0.0505, bucket_to=0.2696)  # fmt: skip
+    assert Guard([cap]).blocked_by("a", Scope(), NOW, []) == "arm"
+    assert Guard([cap]).blocked_by("b", Scope(), NOW, []) is None
+
+
+def test_an_accounts_day_begins_at_the_projects_midnight() -> None:
+    scope = Scope(account_id="acme", time_zone="Asia/Seoul")
+    before, after = NOW.replace(hour=14, minute=30), NOW.replace(hour=15, minute=30)
+    guard = Guard([Cap("day", "account", window_kind="calendar_day", maximum=1)])
+    assert guard.blocked_by("bob", scope, after, [Reserved("ann", before, scope)]) == "day"
 
 
 def test_a_row_that_could_only_be_guessed_at_is_refused() -> None:
@@ -239,7 +254,7 @@ def test_a_refusal_gives_its_place_back(ledger: Ledger) -> None:
     assert ledger.reserve([first], guard, NOW) == {"1": "one"}
 
 
-def test_fifty_threads_for_one_person_reserve_exactly_the_cap(ledger: Ledger) -> None:
+def test_b22_fifty_threads_for_one_person_reserve_exactly_the_cap(ledger: Ledger) -> None:
     guard = Guard([Cap("two", "all", window_seconds=3600, maximum=2)])
 
     def reserve(number: int) -> bool:

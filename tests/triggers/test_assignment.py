@@ -182,3 +182,26 @@ def test_experiments_of_one_namespace_exclude_each_other(world):
         group by user_key order by user_key
     """)
     assert [row["n"] for row in arms] == [1] * 20
+
+
+def test_a_cap_of_an_arm_is_for_the_people_in_it(world):
+    world.insert(
+        "experiments",
+        {"experiment": "caps", "hash_seed": "seed", "unit": "user", "is_enabled": True},
+    )
+    for arm, start, end in (("few", 0, 0.2), ("many", 0.2, 1)):
+        world.insert(
+            "experiment_arms",
+            {"experiment": "caps", "arm": arm, "bucket_from": start, "bucket_to": end},
+        )
+        maximum = 1 if arm == "few" else 2
+        world.cap(f"per_day_{arm}", maximum=maximum, experiment="caps", arm=arm)
+    world.trigger("tip")
+    for user in ("a", "b"):  # at 0.0505 and 0.2696
+        world.person(user)
+        assert world.sent("tip", MONDAY, user)
+    assert not world.sent("tip", MONDAY + HOUR, "a")
+    assert world.sent("tip", MONDAY + HOUR, "b")
+    assert not world.sent("tip", MONDAY + 2 * HOUR, "b")
+    world.connection.execute("update kairos.experiments set is_enabled = false")
+    assert world.sent("tip", MONDAY + 3 * HOUR, "a")

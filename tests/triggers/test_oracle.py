@@ -44,22 +44,20 @@ trigger_settings = st.fixed_dictionaries(
 )
 
 
+SCOPES = ("all", "all", "channel", "tag", "tier", "trigger", "session", "account")
+WINDOWS = ("rolling", "rolling", "calendar_day", "calendar_week", "session", "lifetime")
+
+
 @st.composite
-def caps(draw, number):
-    scope = draw(
-        st.sampled_from(["all", "all", "channel", "tag", "tier", "trigger", "session", "account"])
-    )
+def caps(draw, number, scopes=SCOPES, windows=WINDOWS, maxima=(1, 1, 2, 3, 0)):
+    scope = draw(st.sampled_from(scopes))
     values = {
         "channel": ["*", "in_app", "email"],
         "tag": ["*", "x", "y"],
         "tier": ["*", "low"],
         "trigger": ["*", "t0"],
     }
-    kind = draw(
-        st.sampled_from(
-            ["rolling", "rolling", "calendar_day", "calendar_week", "session", "lifetime"]
-        )
-    )
+    kind = draw(st.sampled_from(windows))
     return Limit(
         name=f"cap_{number}",
         scope=scope,
@@ -67,13 +65,18 @@ def caps(draw, number):
         window_kind=kind,
         window_seconds=draw(st.sampled_from([3600, 86400])) if kind == "rolling" else None,
         time_zone=draw(st.sampled_from(["user", "project"])),
-        maximum=draw(st.sampled_from([1, 1, 2, 3, 0])),
+        maximum=draw(st.sampled_from(maxima)),
         is_cap=True,
     )
 
 
-# an hour apart and a day, around midnights in three places, the change of clocks, and two Mondays
-HOURS = (0, 1, 2, 3, 15, 22, 23, 24, 25, 26, 46, 47, 48, 49, 50, 62, 63, 70, 71, 72, 73)
+# an hour apart and a day, around midnights, the change of clocks, and Mondays in four places
+HOURS = (0, 1, 2, 15, 22, 23, 24, 25, 47, 48, 49, 62, 63, 71, 72, 73, 74, 75)
+DENSE_CAPS = {
+    "scopes": (*SCOPES, "account"),
+    "windows": ("rolling", "rolling", "calendar_day", "calendar_week", "calendar_week", "session"),
+    "maxima": (1, 2, 2, 3),
+}
 
 dense_settings = st.fixed_dictionaries(
     {
@@ -102,7 +105,7 @@ def dense_histories(draw):
     two runs.
     """
     triggers = {f"t{number}": draw(dense_settings) for number in range(draw(st.integers(2, 4)))}
-    limits = [draw(caps(number)) for number in range(draw(st.integers(1, 4)))]
+    limits = [draw(caps(number, **DENSE_CAPS)) for number in range(draw(st.integers(2, 4)))]
     clocks = sorted(draw(st.sets(st.sampled_from(HOURS), min_size=6, max_size=8)))
     chance = Random(draw(st.integers(0, 2**32)))
     crowd = [
