@@ -58,3 +58,5 @@ inner join bands
         scored.model_version = bands.model_version
         and scored.score >= bands.from_score
         and (scored.score < bands.to_score or bands.to_score is null)
+-- by time, so that a later run can skip most of history
+order by scored.scored_at

@@ -60,3 +60,5 @@ select
 from openings
 where opening_number = 1
 window timeline as (partition by session_id order by event_at, event_id)
+-- by time, so that a later run can skip most of history
+order by viewed_at

@@ -50,3 +50,5 @@ select
 
 from credited
 group by page_view_id, session_id, actor_id
+-- by time, so that a later run can skip most of history
+order by viewed_at

@@ -142,3 +142,5 @@ inner join first_events on summarised.session_id = first_events.session_id
 inner join last_events on summarised.session_id = last_events.session_id
 left join pages on summarised.session_id = pages.session_id
 left join bot_evidence on summarised.session_id = bot_evidence.session_id
+-- by time, so that a later run can skip most of history
+order by summarised.started_at

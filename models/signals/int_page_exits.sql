@@ -57,3 +57,5 @@ select
 
 from exits
 where is_said or next_viewed_at is not null
+-- by time, so that a later run can skip most of history
+order by left_at

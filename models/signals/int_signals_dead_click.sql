@@ -157,3 +157,5 @@ from numbered
 where
     due_at <= {{ as_of() }}
     and (not_applicable_reason is null or occurrence_number = 1)
+-- by time, so that a later run can skip most of history
+order by detected_at

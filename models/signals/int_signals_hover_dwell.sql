@@ -184,3 +184,5 @@ where
         occurrences.dwell_seconds >= thresholds.threshold
         or occurrences.dwell_seconds is null
     )
+-- by time, so that a later run can skip most of history
+order by detected_at

@@ -114,3 +114,5 @@ select
 
 from occurrences
 where detected_at <= {{ as_of() }}
+-- by time, so that a later run can skip most of history
+order by detected_at

@@ -111,3 +111,5 @@ from judged
 where
     left_at <= {{ as_of() }}
     and (not_applicable_reason is not null or seen_pct < threshold)
+-- by time, so that a later run can skip most of history
+order by detected_at
