@@ -23,6 +23,7 @@ classified as (
         session_events.session_id,
         session_events.actor_id,
         session_events.user_key,
+        session_events.is_known,
         session_events.event_at,
         session_events.is_interaction,
         session_events.seen_pct,
@@ -87,6 +88,7 @@ known as (
         session_id,
         actor_id,
         user_key,
+        is_known,
         event_at,
         is_interaction,
 

@@ -49,7 +49,8 @@ identified as (
 
     select
         events.*,
-        coalesce(events.user_id, identities.user_key, events.actor_id) as user_key
+        coalesce(events.user_id, identities.user_key, events.actor_id) as user_key,
+        coalesce(events.user_id, identities.user_key) is not null as is_known
 
     from events
     left join identities
@@ -94,6 +95,7 @@ select
     measured.session_id,
     measured.actor_id,
     measured.user_key,
+    measured.is_known,
 
     -- what
     measured.event_name,

@@ -39,6 +39,7 @@ select
     clicks.session_id,
     clicks.actor_id,
     clicks.user_key,
+    clicks.is_known,
     clicks.event_id,
     clicks.event_at,
     clicks.page_url,

@@ -15,6 +15,7 @@ select
     session_id,
     actor_id,
     user_key,
+    is_known,
     event_name,
     event_at,
     page_url,

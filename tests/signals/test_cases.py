@@ -3,6 +3,7 @@
 import pytest
 
 from tests.harness import Happening, Line
+from warehouse.compiled import CompiledProject
 
 CTA = {"cta_id": "go"}
 
@@ -18,3 +19,47 @@ def test_F6_a_click_rate_needs_enough_impressions(
     happenings = [Happening(number * 5, name, CTA) for number, name in enumerate(names)]
     (failure,) = line.run(happenings, 10_000).signals("cta_failure")
     assert failure["is_escalated"] is is_escalated
+
+
+def pauses(line: Line) -> list[tuple[str, str, float]]:
+    """Return who paused where, and after how many seconds that counted."""
+    return [
+        (row["actor_id"], row["user_key"], row["threshold"])
+        for row in line.signals("session_pause")
+        if not row["is_escalated"]
+    ]
+
+
+# the hash puts a at 0.0505 and b at 0.2696
+ARMS = """
+    insert into kairos.experiments (experiment, hash_seed, unit, is_enabled)
+    values ('pauses', 'seed', 'user', true);
+    insert into kairos.experiment_arms (experiment, arm, bucket_from, bucket_to)
+    values ('pauses', 'early', 0.0505, 0.2696), ('pauses', 'late', 0.2696, 1);
+    insert into kairos.signal_thresholds
+        (signal_name, segment, experiment, arm, threshold, escalation, version, valid_from)
+    values ('session_pause', '*', 'pauses', 'early', 8, 30, 'early', '2000-01-01');
+"""
+
+
+def test_a_threshold_of_an_arm_is_for_those_who_were_known_to_be_in_it(
+    project: CompiledProject,
+) -> None:
+    """Nobody in particular is in no arm, and who signs in later was not yet in one before."""
+    arms = Line(project, ["signals"])
+    arms.connection.execute(ARMS)
+    happenings = [
+        Happening(0, "click", actor="a"),
+        Happening(1, "click", actor="browser"),
+        Happening(100, "click", actor="browser", user_id="a"),
+        Happening(200, "click", actor="browser"),
+        Happening(300, "click", actor="phone", user_id="b"),
+        Happening(400, "click", actor="", user_id="a", event_id="told by a server"),
+    ]
+    before = [("a", "a", 12), ("browser", "browser", 12)]
+    after = [("browser", "a", 8), ("browser", "a", 8), ("phone", "b", 12), ("a", "a", 8)]
+    assert pauses(arms.run(happenings, 1000)) == before + after
+    assert pauses(arms.run(happenings[:2], 50)) == before
+
+    arms.replace_sql("session_events", "and events.event_at >= identities.known_from", "")
+    assert pauses(arms.run(happenings, 1000)) != before + after
