@@ -87,6 +87,20 @@ judged as (
     from attempts
     {{ join_threshold('attempts', at='attempts.event_at') }} -- noqa: PRS
 
+),
+
+-- once for each series, however the threshold changes in it: somebody may sign in halfway
+reached as (
+
+    select
+        *,
+        row_number() over (
+            partition by session_id, cta_id, click_count order by event_at, event_id
+        ) as occurrence_number
+
+    from judged
+    where attempt_number >= threshold
+
 )
 
 select
@@ -108,5 +122,5 @@ select
         'impression_count': 'impression_count', 'click_count': 'click_count',
     }) }} as evidence
 
-from judged
-where attempt_number = threshold and event_at <= {{ as_of() }}
+from reached
+where occurrence_number = 1 and event_at <= {{ as_of() }}

@@ -167,6 +167,7 @@ occurrences as (
         event_at,
         page_url,
         element_id,
+        chain_number,
         click_number,
         cast(null as {{ dbt.type_string() }}) as not_applicable_reason
 
@@ -183,6 +184,7 @@ occurrences as (
         event_at,
         page_url,
         element_id,
+        null as chain_number,
         cast(null as bigint) as click_number,
         case
             when is_keyboard_only then 'keyboard_only'
@@ -192,31 +194,46 @@ occurrences as (
     from unobservable
     where occurrence_number = 1
 
+),
+
+-- once for each chain, however the threshold changes in it: somebody may sign in halfway
+reached as (
+
+    select
+        occurrences.*,
+        thresholds.threshold,
+        thresholds.version,
+        row_number() over (
+            partition by
+                occurrences.session_id,
+                occurrences.chain_number,
+                occurrences.not_applicable_reason
+            order by occurrences.event_at, occurrences.event_id
+        ) as occurrence_number
+
+    from occurrences
+    {{ join_threshold('occurrences', at='occurrences.event_at') }} -- noqa: PRS
+    where
+        occurrences.click_number >= thresholds.threshold
+        or occurrences.not_applicable_reason is not null
+
 )
 
 select
-    occurrences.session_id,
-    occurrences.actor_id,
-    occurrences.user_key,
+    session_id,
+    actor_id,
+    user_key,
     'rage_click' as signal_name,
-    occurrences.event_at as detected_at,
-    cast(occurrences.click_number as double) as value,
-    thresholds.threshold,
-    thresholds.version as threshold_version,
+    event_at as detected_at,
+    cast(click_number as double) as value,
+    threshold,
+    version as threshold_version,
     false as is_escalated,
-    occurrences.not_applicable_reason is null as is_applicable,
-    occurrences.not_applicable_reason,
-    occurrences.page_url,
-    occurrences.event_id as subject_id,
-    {{ json_object({
-        'last_event_id': 'occurrences.event_id', 'element_id': 'occurrences.element_id',
-    }) }} as evidence
+    not_applicable_reason is null as is_applicable,
+    not_applicable_reason,
+    page_url,
+    event_id as subject_id,
+    {{ json_object({'last_event_id': 'event_id', 'element_id': 'element_id'}) }} as evidence
 
-from occurrences
-{{ join_threshold('occurrences', at='occurrences.event_at') }} -- noqa: PRS
-where
-    occurrences.event_at <= {{ as_of() }}
-    and (
-        occurrences.click_number = thresholds.threshold
-        or occurrences.not_applicable_reason is not null
-    )
+from reached
+where occurrence_number = 1 and event_at <= {{ as_of() }}

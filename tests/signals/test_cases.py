@@ -3,6 +3,7 @@
 import pytest
 
 from tests.harness import Happening, Line
+from tests.signals.histories import spot
 from warehouse.compiled import CompiledProject
 
 CTA = {"cta_id": "go"}
@@ -38,7 +39,11 @@ ARMS = """
     values ('pauses', 'early', 0.0505, 0.2696), ('pauses', 'late', 0.2696, 1);
     insert into kairos.signal_thresholds
         (signal_name, segment, experiment, arm, threshold, escalation, version, valid_from)
-    values ('session_pause', '*', 'pauses', 'early', 8, 30, 'early', '2000-01-01');
+    values ('session_pause', '*', 'pauses', 'early', 8, 30, 'early', '2000-01-01'),
+        ('cta_failure', '*', 'pauses', 'early', 2, null, 'early', '2000-01-01'),
+        ('rage_click', '*', 'pauses', 'early', 2, null, 'early', '2000-01-01'),
+        ('cta_failure', '*', 'pauses', 'late', 4, null, 'late', '2000-01-01'),
+        ('rage_click', '*', 'pauses', 'late', 4, null, 'late', '2000-01-01');
 """
 
 
@@ -63,3 +68,31 @@ def test_a_threshold_of_an_arm_is_for_those_who_were_known_to_be_in_it(
 
     arms.replace_sql("session_events", "and events.event_at >= identities.known_from", "")
     assert pauses(arms.run(happenings, 1000)) != before + after
+
+
+@pytest.mark.parametrize(("user_id", "known_from"), [("a", 2), ("b", 3)])
+def test_a_series_counts_once_though_its_threshold_changes_when_somebody_signs_in(
+    project: CompiledProject, user_id: str, known_from: int
+) -> None:
+    """Three for nobody yet; two for a, who is past that by then, and four for b, who had three."""
+    arms = Line(project, ["signals"])
+    arms.connection.execute(ARMS)
+    happenings = [
+        Happening(
+            start + gap * number,
+            event_name,
+            properties,
+            actor=event_name,
+            user_id=user_id if number >= known_from else None,
+        )
+        for start, gap, event_name, properties in (
+            (0, 10, "cta_click_failed", CTA),
+            (100, 0.3, "click", spot(10)),
+        )
+        for number in range(4)
+    ]
+    found = arms.run(happenings, 1000).signals("cta_failure", "rage_click")
+    assert [(row["signal_name"], row["value"]) for row in found] == [
+        ("cta_failure", 3),
+        ("rage_click", 3),
+    ]
