@@ -3,7 +3,7 @@
 import sys
 from runpy import run_module
 
-NAMES = ("ingest", "history")
+NAMES = ("ingest", "history", "deciding")
 
 
 def main() -> None:

@@ -10,4 +10,5 @@ from {{ ref('signals') }}
 where
     signal_name = 'session_pause'
     and is_applicable
+    and not is_escalated
     and page_url like '%/verification%'
