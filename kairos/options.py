@@ -1,7 +1,7 @@
 """Options and types of values that several commands share."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -22,6 +22,22 @@ class Instant(click.ParamType):
             return parse_instant(value)
         except NoInstant as error:
             self.fail(str(error), param, ctx)
+
+
+class Duration(click.ParamType):
+    """A length of time: a whole number of minutes, hours or days, as `15m`, `1h` or `2d`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn text into a timedelta."""
+        if isinstance(value, timedelta):
+            return value
+        units = {"m": "minutes", "h": "hours", "d": "days"}
+        number, unit = value[:-1], units.get(value[-1:])
+        if unit is None or not number.isdecimal() or not int(number):
+            self.fail(f"{value!r} is no length of time: write it like 15m, 1h or 2d", param, ctx)
+        return timedelta(**{unit: int(number)})
 
 
 def as_of_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,11 @@
 """Replaying a stretch of history gives what was decided, and under other settings what would be."""
 
 import csv
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
@@ -11,6 +14,7 @@ from tests.harness import START, Happening, instant, named, raw_event
 from warehouse import replay as replaying
 from warehouse.compiled import CompiledProject, create_histories, load_seed, run_models
 from warehouse.connection import connect
+from warehouse.errors import KairosError
 from warehouse.home import PROJECT, Home
 from warehouse.landing import ensure_raw
 from warehouse.replay import Replay, replay
@@ -31,11 +35,9 @@ def moment(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-@pytest.fixture
-def home(project: CompiledProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A warehouse that decided twice, and whose messages were accepted at the very instant."""
-    home = Home(tmp_path, tmp_path / "warehouse.duckdb", "", tmp_path / "landing")
-    monkeypatch.setattr(replaying, "compile_project", lambda home: project)
+def decided(project: CompiledProject, folder: Path, loads: dict[int, list[Happening]]) -> Home:
+    """Make a warehouse that took in each load and then decided, and whose messages arrived."""
+    home = Home(folder, folder / "warehouse.duckdb", "", folder / "landing")
     models = project.between([], ["trigger_decisions"])
     with connect(home) as connection:
         ensure_raw(connection)
@@ -45,18 +47,28 @@ def home(project: CompiledProject, tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 load_seed(connection, model, model.seed_path)
         models = [model for model in models if model.kind == "model"]
         create_histories(connection, models)
-        for as_of in (SOON, LATER):
-            for person in PEOPLE:
-                for happening in named(pause(person, as_of - 500)):
-                    row = raw_event(happening)
-                    marks = ", ".join("?" * len(row))
-                    connection.execute(
-                        f"insert into raw.events ({', '.join(row)}) values ({marks})",
-                        list(row.values()),
-                    )
+        for as_of, happenings in loads.items():
+            for happening in named(happenings):
+                row = raw_event(happening)
+                marks = ", ".join("?" * len(row))
+                connection.execute(
+                    f"insert into raw.events ({', '.join(row)}) values ({marks})",
+                    list(row.values()),
+                )
             run_models(connection, models, moment(as_of))
             deliver(connection, instant(as_of))
     return home
+
+
+@pytest.fixture
+def home(project: CompiledProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A warehouse that decided twice, and whose messages were accepted at the very instant."""
+    monkeypatch.setattr(replaying, "compile_project", lambda home: project)
+    loads = {
+        as_of: [event for person in PEOPLE for event in pause(person, as_of - 500)]
+        for as_of in (SOON, LATER)
+    }
+    return decided(project, tmp_path, loads)
 
 
 def deliver(connection: duckdb.DuckDBPyConnection, at: datetime) -> None:
@@ -86,9 +98,37 @@ def stretch(home: Home, **settings: Path) -> Replay:
 def test_the_same_settings_decide_the_same(home: Home) -> None:
     done = stretch(home)
     assert done.steps == 2
-    assert done.recorded["pause_live_chat", "send", "passed"] == len(PEOPLE)
-    assert done.replayed == done.recorded
+    assert done.before.by_reason["pause_live_chat", "send", "passed"] == len(PEOPLE)
+    assert done.after == done.before
+    assert done.is_recorded
     assert done.differing_decisions == 0
+
+
+def test_late_data_and_many_runs_are_replayed_to_the_row(
+    project: CompiledProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run could not know yet, its replay does not know either."""
+    monkeypatch.setattr(replaying, "compile_project", lambda home: project)
+    chance = Random(1)
+    runs = [600 * number for number in range(1, 5)]
+    loads: dict[int, list[Happening]] = {run: [] for run in runs}
+    for person in PEOPLE:
+        for at in chance.sample(range(100, 2300, 100), k=4):
+            first = next(run for run in runs if run > at + 60)
+            late = chance.choice([run for run in runs if run >= first])
+            run = first if chance.random() < 0.6 else late
+            loads[run] += [replace(event, loaded_at=run) for event in pause(person, at)]
+    home = decided(project, tmp_path, loads)
+    untouched = home.warehouse.read_bytes()
+
+    done = replay(home, moment(0), moment(2401), {})
+
+    assert done.steps == len(runs)
+    assert done.before.sends > 0
+    assert len({outcome for _, outcome, _ in done.before.by_reason}) > 1
+    assert done.after == done.before
+    assert done.differing_decisions == 0
+    assert home.warehouse.read_bytes() == untouched
 
 
 def test_what_other_settings_would_not_have_sent_takes_no_place(home: Home, tmp_path: Path) -> None:
@@ -100,7 +140,99 @@ def test_what_other_settings_would_not_have_sent_takes_no_place(home: Home, tmp_
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    replayed = stretch(home, triggers=triggers).replayed
+    replayed = stretch(home, triggers=triggers).after.by_reason
     sent = replayed["pause_help_tip", "send", "passed"]
     ghosts = sum(n for (_, outcome, _), n in replayed.items() if outcome == "ghost")
     assert sent + ghosts == len(PEOPLE)
+
+
+TEN_MINUTES = timedelta(minutes=10)
+
+
+def scheduled(home: Home, every: timedelta = TEN_MINUTES, **trials: Path) -> Replay:
+    return replay(home, moment(0), moment(LATER + 1), trials, every)
+
+
+def test_a_schedule_decides_what_its_runs_decided(home: Home) -> None:
+    done = scheduled(home)
+    assert done.steps == 3
+    assert done.is_recorded
+    assert done.before.sends == len(PEOPLE)
+    assert done.after.by_reason == done.before.by_reason
+    assert done.differing_decisions == 0
+
+
+@pytest.fixture
+def variant(tmp_path: Path) -> Callable[..., Path]:
+    """Write a seed again with one column changed in every row that a condition picks."""
+
+    def write(seed: str, column: str, value: str, name: str) -> Path:
+        with (PROJECT / "seeds" / f"{seed}.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            if name in row.values():
+                row[column] = value
+        path = tmp_path / f"{seed}_{column}.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    return write
+
+
+def test_a_schedule_compares_settings_with_settings(home: Home, variant) -> None:
+    none = variant("fatigue_caps", "maximum", "0", "two_per_session")
+    done = scheduled(home, fatigue_caps=none)
+    assert not done.is_recorded
+    assert done.before.sends == len(PEOPLE)
+    assert done.after.sends == 0
+    assert done.people_lost == len(PEOPLE)
+    assert done.people_gained == 0
+    assert done.before.people_by_sends == {1: len(PEOPLE)}
+
+
+def test_another_threshold_finds_other_moments(home: Home, variant) -> None:
+    patient = variant("signal_thresholds", "escalation", "61", "session_pause")
+    done = scheduled(home, signal_thresholds=patient)
+    assert done.before.by_reason["pause_live_chat", "send", "passed"] == len(PEOPLE)
+    assert done.after.by_reason["pause_live_chat", "send", "passed"] == 0
+    assert done.after.by_reason["pause_help_tip", "send", "passed"] > 0
+
+
+@pytest.mark.parametrize(
+    ("seed", "change", "said"),
+    [
+        ("nonesuch", {}, "there is no seed 'nonesuch'"),
+        ("fatigue_caps", {"header": "maximum"}, "row 1: the column maximum is missing"),
+        ("fatigue_caps", {"window_kind": "fortnight"}, "row 2: window_kind 'fortnight' is none of"),
+        ("fatigue_caps", {"maximum": "many"}, 'Line: 2 Error when converting column "maximum"'),
+        ("signal_thresholds", {"signal_name": "boredom"}, "row 2: signal_name 'boredom' is none"),
+    ],
+)
+def test_a_file_that_is_no_seed_is_refused_by_row(
+    home: Home, tmp_path: Path, seed: str, change: dict[str, str], said: str
+) -> None:
+    known = seed if seed != "nonesuch" else "fatigue_caps"
+    with (PROJECT / "seeds" / f"{known}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if gone := change.pop("header", None):
+        rows = [{key: value for key, value in row.items() if key != gone} for row in rows]
+    rows[0] |= change
+    path = tmp_path / "trial.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    with pytest.raises(KairosError) as refused:
+        scheduled(home, **{seed: path})
+    assert said in str(refused.value)
+
+
+def test_a_stretch_in_which_nothing_happened_is_said(home: Home) -> None:
+    with pytest.raises(KairosError, match="nothing was decided in that stretch"):
+        replay(home, moment(LATER + 10), moment(LATER + 20), {})
+    assert replay(home, moment(LATER + 10), moment(LATER + 20), {}, TEN_MINUTES).after.sends == 0
+    with pytest.raises(KairosError, match="--to must lie after --from"):
+        replay(home, moment(10), moment(10), {})
