@@ -116,3 +116,21 @@ coalesce(json_valid({{ text }}) and starts_with(ltrim({{ text }}), '{'), false)
 {% macro default__json_object_agg(name, value) -%}
 '{' || string_agg('"' || {{ name }} || '": ' || {{ value }}, ', ' order by {{ name }}) || '}'
 {%- endmacro %}
+
+
+{#- The names in a JSON object, one row each. -#}
+{% macro each_json_name(text) -%}
+{{ return(adapter.dispatch("each_json_name")(text)) }}
+{%- endmacro %}
+
+{% macro default__each_json_name(text) -%}
+unnest(json_keys({{ text }}))
+{%- endmacro %}
+
+{% macro postgres__each_json_name(text) -%}
+jsonb_object_keys(cast({{ text }} as jsonb))
+{%- endmacro %}
+
+{% macro spark__each_json_name(text) -%}
+explode(json_object_keys({{ text }}))
+{%- endmacro %}

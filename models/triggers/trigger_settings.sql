@@ -19,7 +19,7 @@ caps_in_force as (
 
     select
         {{ dbt.listagg(
-            hash_id(["cap_name", "scope", "scope_value", "window_kind", "window_seconds", "time_zone", "maximum"]),
+            hash_id(["cap_name", "scope", "scope_value", "window_kind", "window_seconds", "time_zone", "maximum", "experiment", "arm"]),
             "','",
             "order by cap_name"
         ) }} as caps_text
