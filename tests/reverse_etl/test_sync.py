@@ -113,7 +113,7 @@ def test_the_warehouse_learns_what_the_ledger_knows_once(line: Line) -> None:
 
 
 def test_caps_hold_in_plan_order_and_suppression_is_final(line: Line) -> None:
-    line.caps(("two_a_day", "all", "*", "rolling", 86_400, "user", 2, True))
+    line.caps(("two_a_day", "all", "*", "rolling", 86_400, "user", 2))
     line.plan([moment(n, user_key="ann", scope={}) for n in range(4)])
 
     first = line.sync()
@@ -128,7 +128,7 @@ def test_caps_hold_in_plan_order_and_suppression_is_final(line: Line) -> None:
 
 
 def test_a_refused_message_gives_its_place_under_the_cap_to_another(line: Line, sandbox) -> None:
-    line.caps(("one", "all", "*", "lifetime", None, "user", 1, True))
+    line.caps(("one", "all", "*", "lifetime", None, "user", 1))
     sandbox.fault(kind="reject", destination="webhook", users=["ann"], times=1)
     line.plan([moment(3, user_key="ann", scope={})])
     assert line.sync().counts == {"rejected": 1}
