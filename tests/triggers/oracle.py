@@ -1,5 +1,6 @@
 """Deciding, slowly and obviously: one candidate after the other, one message after the other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -63,8 +64,10 @@ class Oracle:
     ended: set[Moment] = field(default_factory=set)
 
     def decide(
-        self, moments: set[Moment], now: datetime
+        self, moments: set[Moment], now: datetime, last_resort: Mapping[Moment, str] | None = None
     ) -> dict[Moment, tuple[str, datetime | None]]:
+        """Decide what is due; `last_resort` orders what tier, priority and moment leave equal."""
+        ids = last_resort or {}
         due = [
             moment
             for moment in moments
@@ -78,7 +81,7 @@ class Oracle:
                 -self.triggers[m.trigger]["priority"],
                 m.when,
                 m.trigger,
-                m.person.user_key,
+                ids.get(m, m.person.user_key),
             )
         )
         before = list(self.messages)
