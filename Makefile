@@ -38,7 +38,7 @@ lint: $(READY) ## Check Python, SQL and YAML, and parse the dbt project
 	@$(BIN)/ruff format --check .
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/dbt --quiet --warn-error parse
-	@$(BIN)/sqlfluff lint models tests/dbt
+	@$(BIN)/sqlfluff lint --processes 0 models tests/dbt
 
 dev: $(READY) ## Open Dagster's UI on http://127.0.0.1:3000
 	@$(BIN)/python -m orchestration.dev
