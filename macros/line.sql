@@ -191,6 +191,23 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- endmacro -%}
 
 
+{#- In an incremental model: whether a row of `session_events`, or one that carries its mark_number on, is of a
+    changed session. All of those were written in this run, so the engine can skip what earlier runs wrote,
+    however far back late events reach. -#}
+{%- macro event_changed(row=none) -%}
+{{ after("int_changed_sessions") }}
+{%- set prefix = row ~ "." if row else "" -%}
+{%- if is_incremental() -%}
+    {{ prefix }}session_id in (
+        select changed.session_id from {{ ref("int_changed_sessions") }} as changed
+    )
+    and {{ prefix }}mark_number = {{ next_mark_number() }}
+{%- else -%}
+    true
+{%- endif -%}
+{%- endmacro -%}
+
+
 {#- In an incremental model: whether an instant does not lie before the start of every changed session. -#}
 {%- macro recent_enough(at) -%}
 {{ after("int_changed_sessions") }}

@@ -17,7 +17,7 @@ instants as (
 progress as (
 
     select * from {{ ref('int_session_progress') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 

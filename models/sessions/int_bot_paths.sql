@@ -8,7 +8,7 @@ session_events as (
 
     select * from {{ ref('session_events') }}
     where
-        {{ session_changed('event_at') }}
+        {{ event_changed() }}
         and category in ('pointer', 'click', 'scroll', 'keyboard')
 
 ),

@@ -26,7 +26,7 @@ decisions as (
 
     from {{ ref('session_events') }}
     where
-        {{ session_changed('event_at') }}
+        {{ event_changed() }}
         and is_interaction
         and category not in ('keyboard', 'pointer', 'scroll', 'media')
 

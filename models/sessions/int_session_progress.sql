@@ -6,7 +6,7 @@ with
 session_events as (
 
     select * from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 
@@ -25,6 +25,7 @@ classified as (
         session_events.user_key,
         session_events.is_known,
         session_events.event_at,
+        session_events.mark_number,
         session_events.is_interaction,
         session_events.seen_pct,
         session_events.page_length_ratio,
@@ -90,6 +91,7 @@ known as (
         user_key,
         is_known,
         event_at,
+        mark_number,
         is_interaction,
 
         -- attention

@@ -5,7 +5,7 @@ with
 session_events as (
 
     select * from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }} and page_view_id is not null
+    where {{ event_changed() }} and page_view_id is not null
 
 ),
 

@@ -7,7 +7,7 @@ with
 progress as (
 
     select * from {{ ref('int_session_progress') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 

@@ -122,7 +122,10 @@ select
                 100.0
             )
     end as seen_pct,
-    measured.doc_height_px / nullif(measured.viewport_height_px, 0) as page_length_ratio
+    measured.doc_height_px / nullif(measured.viewport_height_px, 0) as page_length_ratio,
+
+    -- by which run, so that later models read only what it wrote
+    {{ next_mark_number() }} as mark_number
 
 from measured
 left join page_view_spans

@@ -5,7 +5,7 @@ with
 session_events as (
 
     select * from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 
@@ -32,7 +32,7 @@ bot_evidence as (
 progress as (
 
     select * from {{ ref('int_session_progress') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 

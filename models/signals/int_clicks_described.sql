@@ -17,7 +17,7 @@ clicks as (
 
     from {{ ref('session_events') }}
     where
-        {{ session_changed('event_at') }}
+        {{ event_changed() }}
         and event_name = 'click'
 
 ),
@@ -31,7 +31,7 @@ element_kinds as (
 progress as (
 
     select * from {{ ref('int_session_progress') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 )
 

@@ -15,7 +15,7 @@ leave_events as (
         ) as leave_number
 
     from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }} and event_name = 'page_leave'
+    where {{ event_changed() }} and event_name = 'page_leave'
 
 ),
 

@@ -11,7 +11,7 @@ cta_events as (
 
     from {{ ref('session_events') }}
     where
-        {{ session_changed('event_at') }}
+        {{ event_changed() }}
         and event_name in ('cta_impression', 'cta_click', 'cta_click_failed')
 
 ),

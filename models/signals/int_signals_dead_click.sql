@@ -6,7 +6,7 @@ with
 session_events as (
 
     select * from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 

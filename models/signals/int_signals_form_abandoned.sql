@@ -12,7 +12,7 @@ form_events as (
 
     from {{ ref('session_events') }}
     where
-        {{ session_changed('event_at') }}
+        {{ event_changed() }}
         and event_name in ('form_started', 'form_submitted')
 
 ),

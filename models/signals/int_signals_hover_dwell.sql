@@ -13,7 +13,7 @@ hovers as (
 
     from {{ ref('session_events') }} as session_events
     where
-        {{ session_changed('session_events.event_at', 'session_events.session_id') }}
+        {{ event_changed('session_events') }}
         and session_events.event_name = 'hover'
 
 ),
@@ -35,14 +35,14 @@ page_exits as (
 session_events as (
 
     select * from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 

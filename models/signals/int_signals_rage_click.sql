@@ -14,7 +14,7 @@ disturbances as (
 
     select * from {{ ref('session_events') }}
     where
-        {{ session_changed('event_at') }}
+        {{ event_changed() }}
         and event_name in ('scroll', 'text_selected')
 
 ),

@@ -22,7 +22,7 @@ footsteps as (
 
     from {{ ref('session_events') }}
     where
-        {{ session_changed('event_at') }}
+        {{ event_changed() }}
         and (event_name = 'page_view' or is_interaction)
 
 ),
@@ -30,7 +30,7 @@ footsteps as (
 progress as (
 
     select * from {{ ref('int_session_progress') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 

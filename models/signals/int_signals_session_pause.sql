@@ -17,7 +17,7 @@ heartbeats as (
         event_at
 
     from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }} and category = 'heartbeat'
+    where {{ event_changed() }} and category = 'heartbeat'
 
 ),
 

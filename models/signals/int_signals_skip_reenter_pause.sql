@@ -15,7 +15,7 @@ cta_events as (
 
     from {{ ref('session_events') }}
     where
-        {{ session_changed('event_at') }}
+        {{ event_changed() }}
         and (event_name = 'page_view' or category = 'cta')
 
 ),

@@ -6,14 +6,14 @@ with
 session_events as (
 
     select * from {{ ref('session_events') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 
 progress as (
 
     select * from {{ ref('int_session_progress') }}
-    where {{ session_changed('event_at') }}
+    where {{ event_changed() }}
 
 ),
 
