@@ -72,7 +72,8 @@ def planned(
     with TemporaryDirectory(prefix="plan-", dir=home.root) as folder:
         path = snapshot(home, query, Path(folder) / "plan.parquet")
         with duckdb.connect() as connection:
-            connection.execute("set threads = 1")
+            # a progress bar would be drawn into the standard output, among the results
+            connection.execute("set threads = 1; set enable_progress_bar = false")
             yield _stream(connection, path)
 
 
