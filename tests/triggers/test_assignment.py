@@ -84,6 +84,18 @@ def test_d1_a_holdout_gets_nothing_but_what_is_exempt(world):
     assert receipt["outcome"] == "send"
 
 
+def test_d1_a_holdout_is_told_from_a_control_of_the_campaign(halves):
+    holdout = {"holdout": "global", "hash_seed": "h", "share": 1, "is_enabled": True}
+    halves.insert("holdouts", holdout)
+    for is_control in (True, False):
+        halves.person(someone(is_control))
+        halves.moment("tip", MONDAY, someone(is_control))
+    decisions = halves.decide(MONDAY)
+    assert {(row["outcome"], row["reason"], row["holdout"]) for row in decisions} == {
+        ("ghost", "holdout", "global")
+    }
+
+
 def test_d3_a_control_leaves_a_ghost_that_meets_every_gate(halves):
     control, treated = someone(True), someone(False)
     for user in (control, treated):

@@ -85,6 +85,19 @@ def test_b7_tags_count_as_they_were_when_decided(world):
     assert not world.sent("b", MONDAY + 2 * DAY)
 
 
+def test_b7_a_tag_that_is_taken_off_and_put_on_again_changes_nothing(world):
+    world.trigger("a", tags="promotional")
+    world.trigger("b", tags="promotional")
+    world.cap("promos", scope="tag", scope_value="promotional", window_seconds=7 * 86400)
+    assert world.sent("a", MONDAY)
+    for day, tags in ((1, "null"), (2, "'promotional'")):
+        world.connection.execute(
+            f"update kairos.triggers set tags = {tags} where trigger_name = 'a'"
+        )
+        assert not world.sent("b", MONDAY + day * DAY)
+    assert world.sent("b", MONDAY + 7 * DAY)
+
+
 def test_b9_a_bypass_is_sent_and_leaves_the_counter_alone(world):
     world.trigger("receipt", bypass_caps=True, counts_toward_caps=False)
     world.trigger("tip")
@@ -122,6 +135,20 @@ def test_b11_two_guides_an_interval_apart_are_both_shown(world):
     assert second["deferred_until"] == (MONDAY + 15 * MINUTE).replace(tzinfo=None)
     assert world.outcomes(MONDAY + 14 * MINUTE) == []
     assert world.outcomes(MONDAY + 15 * MINUTE) == ["send"]
+
+
+def test_b11_three_flows_three_hours_apart_take_six_hours(world):
+    world.cap("interval", maximum=1, window_seconds=3 * 3600)
+    for flow in ("flow_1", "flow_2", "flow_3"):
+        world.trigger(flow, on_capped="defer")
+        world.moment(flow, MONDAY)
+    sent = [
+        hour
+        for hour in range(10)
+        for row in world.decide(MONDAY + hour * HOUR)
+        if row["outcome"] == "send"
+    ]
+    assert sent == [0, 3, 6]
 
 
 def test_b13_a_minimum_gap_holds_between_any_two_messages(world):
@@ -176,6 +203,17 @@ def test_b21_no_maximum_is_off_and_nought_blocks_everything(world):
     assert world.sent("tip", MONDAY)
     world.cap("blocks", maximum=0)
     assert not world.sent("tip", MONDAY + HOUR)
+
+
+def test_b21_a_cap_holds_for_what_waits_as_for_what_goes_at_once_and_never_for_receipts(world):
+    world.trigger("once")
+    world.trigger("journey", delay_seconds=3600, priority=1)
+    world.trigger("receipt", bypass_caps=True, counts_toward_caps=False)
+    world.cap("weekly", maximum=1, window_seconds=7 * 86400)
+    world.moment("journey", MONDAY)
+    assert world.sent("once", MONDAY)
+    assert world.outcomes(MONDAY + HOUR) == ["suppressed"]
+    assert world.sent("receipt", MONDAY + HOUR)
 
 
 def test_b23_a_decision_that_late_data_takes_back_still_counts(world):

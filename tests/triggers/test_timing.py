@@ -101,12 +101,17 @@ def test_c4_a_delay_and_quiet_hours_add_up(world):
     assert world.outcomes(at("2026-01-08 09:00")) == ["send"]
 
 
-def test_c5_what_would_expire_before_morning_is_dropped(night):
-    night.trigger("brief", channel="email", expiry_seconds=4 * 3600, delay_seconds=2 * 3600)
-    night.moment("brief", at("2026-01-05 22:00"))
-    assert [row["reason"] for row in night.decide(at("2026-01-05 22:00"))] == ["not_due"]
-    [decision] = night.decide(at("2026-01-06 00:00"))
-    assert (decision["outcome"], decision["reason"]) == ("suppressed", "quiet_hours")
+def test_c5_a_delay_that_ends_at_night_is_held_or_dropped_as_its_expiry_says(night):
+    for name, hours in (("brief", 4), ("long", 10)):
+        settings = {"expiry_seconds": hours * 3600, "delay_seconds": 2 * 3600}
+        night.trigger(name, channel="email", **settings)
+        night.moment(name, at("2026-01-05 22:00"))
+    evening = night.decide(at("2026-01-05 22:00"))
+    assert [row["reason"] for row in evening] == ["not_due", "not_due"]
+    brief, long = night.decide(at("2026-01-06 00:00"))
+    assert (brief["outcome"], brief["reason"]) == ("suppressed", "quiet_hours")
+    assert (long["outcome"], long["reason"]) == ("deferred", "quiet_hours")
+    assert night.outcomes(at("2026-01-06 06:00")) == ["send"]
 
 
 def test_c6_the_flush_of_the_morning_is_arbitrated(night):
