@@ -16,6 +16,10 @@ class Person:
     user_key: str
     account_id: str | None
     time_zone: str | None
+    email_hash: str | None = None
+    refuses: str | None = None
+    """A channel, or `messages` for all of them."""
+    is_known: bool = True
 
     @property
     def zone(self) -> ZoneInfo:
@@ -48,6 +52,8 @@ class Limit:
     time_zone: str
     maximum: int
     is_cap: bool
+    arm: str | None = None
+    """Whose cap it is; everybody's when there is none."""
 
 
 @dataclass
@@ -59,14 +65,29 @@ class Oracle:
     quiet_to: int
     seed: str
     control_share: float
+    wide_awake: str | None = None
+    """The tier that quiet hours do not hold back."""
+    holdout_share: float = 0
+    happened: list[tuple[Person, str, datetime]] = field(default_factory=list)
+    scores: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
+    """By session: when a score was computed, and what it was."""
+    bots: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    """By session: from when until when it looked like a bot's."""
+    suppressed: dict[Person, tuple[str, datetime]] = field(default_factory=dict)
+    """The channel on which somebody gets nothing, or `*`, and since when."""
+    retracted: set[Moment] = field(default_factory=set)
+    controls: set[str] = field(default_factory=set)
     messages: list[Message] = field(default_factory=list)
     waiting: dict[Moment, datetime] = field(default_factory=dict)
     ended: set[Moment] = field(default_factory=set)
 
     def decide(
         self, moments: set[Moment], now: datetime, last_resort: Mapping[Moment, str] | None = None
-    ) -> dict[Moment, tuple[str, datetime | None]]:
-        """Decide what is due; `last_resort` orders what tier, priority and moment leave equal."""
+    ) -> dict[Moment, tuple[str, str, datetime | None]]:
+        """Return the outcome, reason and end of waiting of whatever is due.
+
+        `last_resort` orders what tier, priority, score and moment leave equal.
+        """
         ids = last_resort or {}
         due = [
             moment
@@ -79,6 +100,7 @@ class Oracle:
             key=lambda m: (
                 TIERS[self.triggers[m.trigger]["tier"]],
                 -self.triggers[m.trigger]["priority"],
+                -self.score(m),
                 m.when,
                 m.trigger,
                 ids.get(m, m.person.user_key),
@@ -87,8 +109,10 @@ class Oracle:
         before = list(self.messages)
         outcomes = {}
         for moment in due:
-            outcome, until = self.judge(moment, now, before)
-            outcomes[moment] = (outcome, until)
+            outcome, reason, until = self.judge(moment, now, before)
+            outcomes[moment] = (outcome, reason, until)
+            if self.is_control(moment, self.triggers[moment.trigger]):
+                self.controls.add(moment.person.user_key)
             self.waiting.pop(moment, None)
             if outcome == "deferred":
                 self.waiting[moment] = until
@@ -101,20 +125,29 @@ class Oracle:
 
     def judge(
         self, moment: Moment, now: datetime, before: list[Message]
-    ) -> tuple[str, datetime | None]:
+    ) -> tuple[str, str, datetime | None]:
         settings = self.triggers[moment.trigger]
+        if refusal := self.refusal(moment, settings, now):
+            return "suppressed", refusal, None
         due = moment.when + timedelta(seconds=settings["delay_seconds"])
         expires = None
         if settings["expiry_seconds"] is not None:
             expires = due + timedelta(seconds=settings["expiry_seconds"])
         if expires is not None and now >= expires:
-            return "suppressed", None
+            return "suppressed", "expired", None
         if now < due:
-            return "deferred", due
-        is_ghost = (
-            settings["experiment"] is not None
-            and assigned_place(self.seed, moment.person.user_key) < self.control_share
-        )
+            return "deferred", "not_due", due
+        if moment in self.retracted:
+            return "suppressed", "retracted", None
+        if any(
+            person == moment.person
+            and name in (settings.get("exit_events") or "").split("|")
+            and moment.when <= when <= now
+            for person, name, when in self.happened
+        ):
+            return "suppressed", "exited", None
+        is_held_out = self.is_held_out(moment, settings)
+        is_ghost = is_held_out or self.is_control(moment, settings)
 
         full = []
         for limit in self.limits(moment, settings):
@@ -130,21 +163,60 @@ class Oracle:
                 if len(used) >= limit.maximum:
                     full.append((limit, [m for m in used if m in before]))
         by_history = [(limit, used) for limit, used in full if len(used) >= limit.maximum]
-        if any(not limit.is_cap for limit, _ in by_history):
-            return "suppressed", None
+        own = [limit.name for limit, _ in by_history if not limit.is_cap]
+        if own:
+            return "suppressed", own[0], None
         if full:
-            return self.wait_for_room(by_history or full, moment, settings, now, expires)
+            reason = "cap_reached" if by_history else "outranked"
+            return self.wait_for_room(by_history or full, reason, moment, settings, now, expires)
 
         wakes = self.wakes_at(moment, settings, now)
         if wakes is not None:
+            is_in_time = expires is None or wakes < expires
             return (
-                ("deferred", wakes) if expires is None or wakes < expires else ("suppressed", None)
+                ("deferred" if is_in_time else "suppressed"),
+                "quiet_hours",
+                (wakes if is_in_time else None),
             )
-        return ("ghost" if is_ghost else "send"), None
+        if not is_ghost:
+            return "send", "passed", None
+        return "ghost", ("holdout" if is_held_out else "control"), None
 
-    def wait_for_room(self, full, moment, settings, now, expires):
+    def refusal(self, moment: Moment, settings: dict, now: datetime) -> str | None:
+        """Return why nothing of the kind is ever sent to such a person, if so."""
+        if not moment.person.is_known:
+            return "unknown_person"
+        start, end = self.bots.get(moment.session, (now, now))
+        if start <= moment.when < end:
+            return "bot"
+        channel, since = self.suppressed.get(moment.person, ("", now))
+        if channel in ("*", settings["channel"]) and since <= now:
+            return "suppression_list"
+        if moment.person.refuses in ("messages", settings["channel"]):
+            return "no_consent"
+        return None if settings.get("is_enabled", True) else "disabled"
+
+    def score(self, moment: Moment) -> float:
+        """Return the session's score as it stood at the moment; having none comes last."""
+        known = [s for s in self.scores.get(moment.session, ()) if s[0] <= moment.when]
+        return max(known)[1] if known else -1
+
+    def is_control(self, moment: Moment, settings: dict) -> bool:
+        """Whether somebody is in the control: for good, if they ever were."""
+        user = moment.person.user_key
+        return settings["experiment"] is not None and (
+            user in self.controls or assigned_place(self.seed, user) < self.control_share
+        )
+
+    def is_held_out(self, moment: Moment, settings: dict) -> bool:
+        """Two people with one address are one here; what is tagged `y` is exempt."""
+        address = moment.person.email_hash or moment.person.user_key
+        is_exempt = "y" in (settings["tags"] or "")
+        return not is_exempt and assigned_place("holdout", address) < self.holdout_share
+
+    def wait_for_room(self, full, reason, moment, settings, now, expires):
         if settings["on_capped"] != "defer":
-            return "suppressed", None
+            return "suppressed", reason, None
         frees = []
         for limit, used in full:
             if limit.window_kind == "rolling":
@@ -158,28 +230,34 @@ class Oracle:
                 wall = (midnight + timedelta(days=days)).replace(tzinfo=zone)
                 frees.append(wall.astimezone(UTC))
             else:
-                return "suppressed", None
+                return "suppressed", reason, None
         if expires is not None and max(frees) >= expires:
-            return "suppressed", None
-        return "deferred", max(frees)
+            return "suppressed", reason, None
+        return "deferred", reason, max(frees)
 
     def limits(self, moment: Moment, settings: dict) -> list[Limit]:
         own = []
         if settings["cooldown_seconds"]:
             seconds = settings["cooldown_seconds"]
             own.append(
-                Limit("cooldown", "trigger", moment.trigger, "rolling", seconds, "user", 1, False)
+                Limit(
+                    "cooling_down", "trigger", moment.trigger, "rolling", seconds, "user", 1, False
+                )
             )
         again = settings["re_eligible_after_seconds"]
         if again is None:
-            own.append(
-                Limit("again", "trigger", moment.trigger, "lifetime", None, "user", 1, False)
-            )
+            own.append(self.once(moment, "lifetime", None))
         elif again:
-            own.append(
-                Limit("again", "trigger", moment.trigger, "rolling", again, "user", 1, False)
-            )
-        return own + self.caps
+            own.append(self.once(moment, "rolling", again))
+        return own + [cap for cap in self.caps if self.is_for(cap, moment.person)]
+
+    def once(self, moment: Moment, window_kind: str, window_seconds: int | None) -> Limit:
+        name = "not_eligible_again"
+        return Limit(name, "trigger", moment.trigger, window_kind, window_seconds, "user", 1, False)
+
+    def is_for(self, cap: Limit, person: Person) -> bool:
+        """Whether a cap is everybody's, or of the control and the person is dealt into it."""
+        return cap.arm is None or assigned_place(self.seed, person.user_key) < self.control_share
 
     def facets(self, limit: Limit, moment: Moment, settings: dict) -> list[str]:
         if limit.window_kind == "session" and moment.session is None:
@@ -201,6 +279,8 @@ class Oracle:
         if limit.is_cap and not message.settings["counts_toward_caps"]:
             return False
         if facet not in self.facets(limit, other, message.settings):
+            return False
+        if not self.is_for(limit, other.person):
             return False
         if limit.scope == "account":
             if other.person.account_id != moment.person.account_id:
@@ -228,7 +308,7 @@ class Oracle:
         return moment.person.zone
 
     def wakes_at(self, moment: Moment, settings: dict, now: datetime) -> datetime | None:
-        if settings["channel"] != self.quiet_channel:
+        if settings["channel"] != self.quiet_channel or settings["tier"] == self.wide_awake:
             return None
         local = now.astimezone(moment.person.zone).replace(tzinfo=None)
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
