@@ -151,14 +151,21 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- endmacro -%}
 
 
-{#- Whether a model may read less than everything: the state of an earlier run is there to build upon.
+{#- Whether there is the state of an earlier run to build upon.
     For the helper tables of one run, which are never incremental themselves. -#}
-{%- macro is_narrowed(state) -%}
+{%- macro is_built_before(state) -%}
 {%- if var("is_state_looked_up") -%}{{ return(execute) }}{%- endif -%}
 {{ return(
     is_running() and not flags.FULL_REFRESH and load_relation(state) is not none
     and last_mark().revision > 0
 ) }}
+{%- endmacro -%}
+
+
+{#- Whether a model may read less than everything: that state is there, and was made as it would be now.
+    An event may have had another instant or another actor under another configuration. -#}
+{%- macro is_narrowed(state) -%}
+{{ return(is_built_before(state) and is_configured_as(last_mark())) }}
 {%- endmacro -%}
 
 

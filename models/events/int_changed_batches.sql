@@ -4,7 +4,7 @@
 -- judged, or when the tracking plan is another by now; at first that is every batch
 with
 
-{% if is_narrowed(judged_deliveries) %}
+{% if is_built_before(judged_deliveries) %}
 
     arrived as (
 

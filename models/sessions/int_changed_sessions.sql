@@ -1,6 +1,7 @@
 -- the sessions that this run works through again, by the ids they have and the ids they had: all
 -- at first and when the configuration changed, else those that something since the last run affects
 {{ after('identities') }}
+{{ after('int_identity_spans') }}
 {{ after('user_segments') }}
 with
 
@@ -11,7 +12,7 @@ spans as (
 )
 
 {% set mark = last_mark() %}
-{% if is_narrowed(earlier_state('session_events')) and is_configured_as(mark) %}
+{% if is_narrowed(earlier_state('session_events')) %}
 
     ,
 
@@ -27,11 +28,11 @@ spans as (
         -- who it was became known, or changed
         select spans.session_id
         from spans
-        inner join {{ ref('identities') }} as identities
+        inner join {{ ref('int_identity_spans') }} as identity_spans
             on
-                spans.actor_id = identities.actor_id
-                and spans.ended_at >= identities.changed_from
-        where spans.is_current and identities.revision > {{ mark.revision }}
+                spans.actor_id = identity_spans.actor_id
+                and spans.ended_at >= identity_spans.changed_from
+        where spans.is_current and identity_spans.revision > {{ mark.revision }}
 
         union
 

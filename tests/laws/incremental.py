@@ -39,6 +39,10 @@ NEVER_COMPARED = frozenset(
 """Columns that tell when a row was computed, which is what may differ."""
 
 
+WITH_RETIRED = frozenset({"int_session_spans", "int_identity_spans"})
+"""Tables that also hold what is no longer true, for the runs to come."""
+
+
 class Interrupted(Exception):
     """A run was killed."""
 
@@ -133,7 +137,7 @@ class IncrementalLine:
                 f"where schema_name = 'kairos' and table_name = '{model.name}'"
             ).fetchone()[0]
             shown = ", ".join(c for c in columns if c not in NEVER_COMPARED)
-            where = "where is_current" if model.name == "int_session_spans" else ""
+            where = "where is_current" if model.name in WITH_RETIRED else ""
             if model.name == "session_id_changes":
                 continue
             contents[model.name] = self.connection.execute(
