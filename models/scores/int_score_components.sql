@@ -44,12 +44,8 @@ components as (
         actor_id,
         user_key,
         'interaction_delay' as component,
-        case
-            when not is_keyboard_only
-                then greatest(coalesce(longest_gap_seconds, 0), coalesce(open_gap_seconds, 0))
-        end as measured_value
+        case when not is_keyboard_only then longest_silence_seconds end as measured_value
     from measured
-    where last_interaction_at is not null
 
     union all
 

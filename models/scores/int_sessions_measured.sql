@@ -21,6 +21,27 @@ progress as (
 
 ),
 
+-- a silence lasts while the page is in sight: a hidden tab is absence
+silences as (
+
+    select
+        instants.session_id,
+        instants.scored_at,
+        max({{ elapsed_seconds(
+            'silences.began_at',
+            'least(coalesce(silences.ended_at, instants.scored_at), instants.scored_at)'
+        ) }}) as longest_silence_seconds
+
+    from instants
+    inner join {{ ref('int_silences') }} as silences
+        on
+            instants.session_id = silences.session_id
+            and instants.scored_at >= silences.began_at
+    where {{ session_changed('silences.began_at', 'silences.session_id') }}
+    group by instants.session_id, instants.scored_at
+
+),
+
 -- the latest event at or before the instant says what was known then
 latest as (
 
@@ -45,11 +66,8 @@ select
     progress.user_key,
     progress.deepest_seen_pct,
     progress.longest_page_ratio,
-    progress.longest_gap_seconds,
-    progress.last_interaction_at,
+    silences.longest_silence_seconds,
     progress.secondary_click_count,
-    {{ elapsed_seconds('progress.last_interaction_at', 'latest.scored_at') }}
-        as open_gap_seconds,
     progress.keyboard_count > 0 and progress.pointer_count = 0 as is_keyboard_only
 
 from latest
@@ -57,6 +75,10 @@ inner join progress
     on
         latest.session_id = progress.session_id
         and latest.event_count = progress.event_count
+left join silences
+    on
+        latest.session_id = silences.session_id
+        and latest.scored_at = silences.scored_at
 -- what becomes true days later, a set-up left alone say, is no moment of the session any more
 where
     {{ elapsed_seconds('progress.event_at', 'latest.scored_at') }}

@@ -55,7 +55,6 @@ preceded as (
 
     select
         *,
-        max(case when is_interaction then event_at end) over earlier as previous_interaction_at,
         -- trackers that do not say it of every event say it of the first
         coalesce(
             webdriver = 'true',
@@ -68,17 +67,6 @@ preceded as (
         partition by session_id order by event_at, event_id
         rows between unbounded preceding and 1 preceding
     )
-
-),
-
-gaps as (
-
-    select
-        *,
-        {{ epoch_ms('event_at') }}
-        - {{ epoch_ms('previous_interaction_at') }} as interaction_gap_ms
-
-    from preceded
 
 ),
 
@@ -95,9 +83,6 @@ known as (
         is_interaction,
 
         -- attention
-        max(case when is_interaction then event_at end) over so_far as last_interaction_at,
-        max(case when is_interaction then interaction_gap_ms end) over so_far / 1000.0
-            as longest_gap_seconds,
         sum(case when is_secondary_click then 1 else 0 end) over so_far as secondary_click_count,
         max(seen_pct) over so_far as deepest_seen_pct,
         max(page_length_ratio) over so_far as longest_page_ratio,
@@ -116,7 +101,7 @@ known as (
             as bot_like_count,
         sum(case when is_pointer_move then 1 else 0 end) over so_far as pointer_move_count
 
-    from gaps
+    from preceded
     window so_far as (
         partition by session_id order by event_at, event_id
         rows between unbounded preceding and current row

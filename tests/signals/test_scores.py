@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from tests.harness import Line, instant
 from warehouse.compiled import CompiledProject
 
-COMPONENTS = ("deepest_seen_pct", "longest_gap_seconds", "secondary_click_count")
+COMPONENTS = ("deepest_seen_pct", "longest_silence_seconds", "secondary_click_count")
 
 MEASUREMENTS = {
     "deepest_seen_pct": st.none() | st.floats(0, 100),
-    "longest_gap_seconds": st.none() | st.floats(0, 1800),
+    "longest_silence_seconds": st.none() | st.floats(0, 1800),
     "secondary_click_count": st.integers(0, 20),
 }
 RISES = {
     "deepest_seen_pct": st.floats(0, 100),
-    "longest_gap_seconds": st.floats(0, 100),
+    "longest_silence_seconds": st.floats(0, 100),
     "secondary_click_count": st.integers(0, 5),
 }
 PAIRS = st.lists(
@@ -51,15 +51,14 @@ def score(scorer: Line, measured: list[dict[str, Any]]) -> dict[str, float]:
     for number, row in enumerate(measured):
         scorer.connection.execute(
             "insert into kairos.int_sessions_measured (session_id, scored_at, actor_id, user_key, "
-            "deepest_seen_pct, longest_page_ratio, longest_gap_seconds, last_interaction_at, "
-            "secondary_click_count, open_gap_seconds, is_keyboard_only) "
-            "values (?, ?, 'a', 'a', ?, 3, ?, ?, ?, 0, false)",
+            "deepest_seen_pct, longest_page_ratio, longest_silence_seconds, "
+            "secondary_click_count, is_keyboard_only) "
+            "values (?, ?, 'a', 'a', ?, 3, ?, ?, false)",
             [
                 f"{number:03d}",
                 instant(0),
                 row["deepest_seen_pct"],
-                row["longest_gap_seconds"],
-                None if row["longest_gap_seconds"] is None else instant(0),
+                row["longest_silence_seconds"],
                 row["secondary_click_count"],
             ],
         )
@@ -87,9 +86,9 @@ def test_F7_a_component_that_counts_backwards_is_found_out(scorer: Line) -> None
     scorer.replace_sql(
         "intent_scores", "weight * component_score", "weight * (1 - component_score)"
     )
-    base = {"deepest_seen_pct": 10.0, "longest_gap_seconds": 5.0, "secondary_click_count": 1}
+    base = {"deepest_seen_pct": 10.0, "longest_silence_seconds": 5.0, "secondary_click_count": 1}
     try:
-        scores = score(scorer, [base, {**base, "longest_gap_seconds": 25.0}])
+        scores = score(scorer, [base, {**base, "longest_silence_seconds": 25.0}])
     finally:
         scorer.models = models
     assert scores["000"] > scores["001"]
@@ -98,7 +97,7 @@ def test_F7_a_component_that_counts_backwards_is_found_out(scorer: Line) -> None
 def test_engagement_has_one_grade_for_whatever_was_measured(scorer: Line) -> None:
     """The shipped grades leave no gap and do not overlap."""
     grid = [
-        {"deepest_seen_pct": seen, "longest_gap_seconds": 1.0, "secondary_click_count": clicks}
+        {"deepest_seen_pct": seen, "longest_silence_seconds": 1.0, "secondary_click_count": clicks}
         for seen in (0.0, 49.999, 50.0, 89.999, 90.0, 100.0)
         for clicks in (0, 1, 2, 50)
     ]
