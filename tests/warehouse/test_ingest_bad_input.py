@@ -222,3 +222,33 @@ def test_a_full_disk_is_named(take, tmp_path, monkeypatch):
     path = write(tmp_path / "a.jsonl", json_lines(event(1)))
     with pytest.raises(KairosError, match="No space left on device; free some space"):
         take(path)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "line_marks (as_of) as values (timestamp '2026-02-01 00:00:00.001')",
+        "trigger_decisions (decided_at) as values (timestamp '2026-02-01 00:00:00.001')",
+    ],
+)
+def test_what_would_have_been_there_for_a_decision_is_refused_and_known_files_are_not(
+    take, count, rows, tmp_path, made
+):
+    first = write(tmp_path / "first.jsonl", json_lines(event(1)))
+    second = write(tmp_path / "second.jsonl", json_lines(event(2)))
+    take(first)
+    rows(f"create schema kairos; create table kairos.{made}; from kairos.{made.split()[0]}")
+    assert not take(first).refused
+    message = reason(take(second))
+    assert str(second) in message
+    assert "cannot have arrived at 2026-02-01 00:00:00.000000" in message
+    assert "the run of 2026-02-01 00:00:00.001000 decided without it" in message
+    assert count() == 1
+    rows(
+        "update kairos."
+        + made.split()[0]
+        + " set "
+        + made.split("(")[1].split(")")[0]
+        + " = '2026-02-01'; select 1"
+    )
+    assert not take(second).refused

@@ -39,6 +39,20 @@ def known_loads(connection: DuckDBPyConnection, **hashes: str) -> list[Load]:
     return [Load(*row) for row in rows]
 
 
+def decided_by(connection: DuckDBPyConnection) -> datetime | None:
+    """Return the latest instant, naive UTC, as of which a run worked on what was there; or None."""
+    instants = [
+        connection.execute(f"select max({column}) from kairos.{table}").fetchone()[0]
+        for table, column in (("line_marks", "as_of"), ("trigger_decisions", "decided_at"))
+        if connection.execute(
+            "select 1 from duckdb_tables() where database_name = current_database() "
+            "and schema_name = 'kairos' and table_name = ?",
+            [table],
+        ).fetchone()
+    ]
+    return max((instant for instant in instants if instant is not None), default=None)
+
+
 def record_loads(
     connection: DuckDBPyConnection, loads: Sequence[Load], loaded_at: datetime
 ) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from warehouse.clock import warehouse_text
 from warehouse.errors import KairosError
 from warehouse.ingest.containers import DAMAGE, Member, damage, members, opened
 from warehouse.ingest.content import Content
 from warehouse.ingest.files import FileRefused
 from warehouse.ingest.land import land
-from warehouse.ingest.loads import Load, known_loads, record_loads
+from warehouse.ingest.loads import Load, decided_by, known_loads, record_loads
 from warehouse.ingest.rows import Origin
 
 DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -39,6 +40,8 @@ class Taker:
             is_kept = False
             try:
                 taken, again = self._try(path, on_read, known)
+                if taken:
+                    self._require_later_than_runs(path)
                 if is_kept := not again:
                     record_loads(self.connection, taken, self.loaded_at)
             finally:
@@ -77,6 +80,17 @@ class Taker:
                 ) from error
             raise FileRefused(str(path), f"cannot be read: {error.strerror or error}") from error
         return taken, again
+
+    def _require_later_than_runs(self, path: Path) -> None:
+        """Refuse what would have been there for decisions that were made without it."""
+        decided_at = decided_by(self.connection)
+        if decided_at is not None and self.loaded_at < decided_at:
+            raise FileRefused(
+                str(path),
+                f"it cannot have arrived at {warehouse_text(self.loaded_at)}: the run of "
+                f"{warehouse_text(decided_at)} decided without it; take it in as of a later "
+                "instant, its events may be as old as they like",
+            )
 
     def _land(self, member: Member, content: Content, file_sha256: str) -> Load:
         origin = Origin(member.name, self.loaded_at)
