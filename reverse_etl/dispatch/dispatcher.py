@@ -24,8 +24,10 @@ from reverse_etl.model import Operation, Request, Response, Result, State
 from warehouse.errors import KairosError
 
 POLL_SECONDS = 0.1
-VOLLEY = 16
-"""Requests that are written down together, where sending one again changes nothing."""
+VOLLEY = 64
+VOLLEY_ROWS = 4_000
+"""Requests that are written down together, where sending one again changes nothing, and about how
+many operations they carry at most."""
 UNWRITTEN_SECONDS = 0.25
 UNWRITTEN_ROWS = 2_000
 """Acknowledgements that may be written late, where sending again changes nothing."""
@@ -95,7 +97,9 @@ class Dispatcher:
         self._outcome = Outcome()
         self._refusals = 0
         self._under_way: dict[str, deque[Request]] = {}
-        self._slots = threading.Semaphore(max(2 * self._capabilities.concurrency, 2 * VOLLEY))
+        self._volley_size = max(1, min(VOLLEY, VOLLEY_ROWS // self._capabilities.batch_count))
+        in_hand = 2 * max(self._capabilities.concurrency, self._volley_size)
+        self._slots = threading.Semaphore(in_hand)
         self._volley: list[Request] = []
         self._begun: dict[int, Request] = {}
         # perhaps sent by an earlier attempt: no later failure takes that back
@@ -177,7 +181,7 @@ class Dispatcher:
     def _submit(self, operations: Sequence[Operation], workers: ThreadPoolExecutor) -> None:
         for request in self._build(operations):
             self._volley.append(request)
-            if len(self._volley) >= VOLLEY:
+            if len(self._volley) >= self._volley_size:
                 self._fire(workers)
 
     def _fire(self, workers: ThreadPoolExecutor) -> None:

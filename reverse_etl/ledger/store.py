@@ -424,7 +424,8 @@ class Ledger:
         if adds_attempt:
             statement = statement.values(attempt_count=table.c.attempt_count + 1)
         if owner_id is not None:
-            statement = statement.where(table.c.owner_id == owner_id)
+            # not a bare column: an index of it would be searched, and all that a run holds read
+            statement = statement.where(sa.func.coalesce(table.c.owner_id, "") == owner_id)
         changed = sorted(connection.scalars(statement))
         if changed:
             copied = sa.select(*(table.c[name] for name in schema.LOGGED)).where(
