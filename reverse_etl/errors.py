@@ -19,6 +19,10 @@ class LedgerUnavailable(KairosError):
     """The ledger cannot be opened or written."""
 
 
+class LedgerTooNew(LedgerUnavailable):
+    """A newer version of Kairos has changed the ledger's tables."""
+
+
 class NotSent(Exception):
     """The request certainly did not reach the destination: sending again cannot repeat it."""
 

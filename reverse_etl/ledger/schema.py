@@ -134,3 +134,18 @@ owners = sa.Table(
     # epoch seconds of the real clock: liveness has nothing to do with `--as-of`
     sa.Column("lease_until", sa.Float, nullable=False),
 )
+
+versions = sa.Table(
+    "schema_version",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+)
+"""One row: how far these tables are; `migrations.py` has the steps."""
+
+prunings = sa.Table(
+    "prunings",
+    metadata,
+    sa.Column("pruned_at", Instant, primary_key=True, autoincrement=False),
+    sa.Column("row_count", sa.BigInteger, nullable=False),
+)
+"""When old rows were last taken out: once a day is enough."""

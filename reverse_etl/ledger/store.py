@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from reverse_etl.errors import LedgerUnavailable
-from reverse_etl.ledger import schema
+from reverse_etl.ledger import migrations, schema
 from reverse_etl.ledger.caps import Guard, Reserved
 from reverse_etl.ledger.owners import Liveness, Owner, is_alive, lock_number
 from reverse_etl.model import FINAL_STATES, Kind, Operation, Result, Scope, State
@@ -84,9 +84,10 @@ class Ledger:
 
     @classmethod
     def open(cls, url: str, lease_seconds: float = LEASE_SECONDS) -> "Ledger":
-        """Open the ledger at a SQLAlchemy URL and create what is missing.
+        """Open the ledger at a SQLAlchemy URL and create or bring forward its tables.
 
-        LedgerUnavailable, without the password of the URL, where that cannot be done.
+        LedgerUnavailable, without the password of the URL, where that cannot be done; LedgerTooNew
+        where a newer Kairos was here.
         """
         try:
             engine = _engine(sa.make_url(url))
@@ -112,10 +113,14 @@ class Ledger:
         self.close()
 
     def _create(self) -> None:
+        with self._read() as connection:
+            if migrations.is_current(connection):
+                return
         with self._write() as connection:
+            # whoever opens it at the same time waits here, and then finds nothing left to do
             if not self._is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION)))
-            schema.metadata.create_all(connection)
+            migrations.migrate(connection)
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
@@ -696,7 +701,8 @@ class Ledger:
         """Forget everything: for tests that begin again on one database."""
         with self._write() as connection:
             for table in reversed(schema.metadata.sorted_tables):
-                connection.execute(table.delete())
+                if table is not schema.versions:
+                    connection.execute(table.delete())
 
     def operations(self, destination: str | None = None) -> list[sa.Row[Any]]:
         """Every operation as it stands, for tests and people; not for large ledgers."""
