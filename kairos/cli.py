@@ -21,6 +21,7 @@ COMMANDS = {
     "sync": "Deliver what is planned.",
     "why": "Say why somebody was messaged, or was not, gate by gate.",
     "replay": "Decide a stretch of history again, under other settings, and compare.",
+    "erase": "Erase one person: landing folder, destinations, warehouse, ledger.",
     "new": "Start a trigger of your own: rule, row, content and test.",
     "sandbox": "Serve stand-ins for the destinations, to deliver to without any account.",
     "doctor": "Check the installation, and say what to do where something is amiss.",

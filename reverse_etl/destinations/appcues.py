@@ -89,6 +89,11 @@ class Appcues(Vendor):
             response.json()
         return None
 
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Delete the user's profile."""
+        path = f"v2/accounts/{quoted(self.account_id)}/users/{quoted(user_key)}/profile"
+        return (self.request(path, method="DELETE"),)
+
     def probe(self) -> Request:
         """List tags: needs a right key in the right region, changes nothing."""
         return self.request(f"v2/accounts/{quoted(self.account_id)}/tags", method="GET")

@@ -156,6 +156,10 @@ class Destination(ABC):
     def probe(self) -> Request:
         """Build the cheapest request that shows whether credentials and region are right."""
 
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Build the requests that make the vendor forget somebody; none where it has no such."""
+        return ()
+
     def check(self, operation: Operation) -> str | None:
         """Give the reason why this operation can never be sent, or None."""
         if operation.kind not in self.capabilities.dedupe:

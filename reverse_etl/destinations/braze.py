@@ -6,7 +6,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from reverse_etl.destinations._vendor import Vendor, iso, outcomes, packed, properties
+from reverse_etl.destinations._vendor import Vendor, dumped, iso, outcomes, packed, properties
 from reverse_etl.destinations.base import Capabilities, Dedupe, flag, pairs, setting
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
@@ -99,6 +99,10 @@ class Braze(Vendor):
         if answer["message"] != "success":
             raise ValueError("the answer is no success")
         return outcomes(request, response, failures)
+
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Delete the user."""
+        return (self.request("users/delete", dumped({"external_ids": [user_key]})),)
 
     def probe(self) -> Request:
         """List campaigns, which the key must be allowed to."""

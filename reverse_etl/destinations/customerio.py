@@ -117,6 +117,10 @@ class CustomerIo(Vendor):
             },
         )
 
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Delete the person."""
+        return (self.request(f"api/v1/customers/{quoted(user_key)}", method="DELETE"),)
+
     def probe(self) -> Request:
         """Ask for the account's region."""
         return self.request("api/v1/accounts/region", method="GET")

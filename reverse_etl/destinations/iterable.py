@@ -13,6 +13,7 @@ from reverse_etl.destinations._vendor import (
     of_kind,
     packed,
     properties,
+    quoted,
     seconds,
 )
 from reverse_etl.destinations.base import Capabilities, Dedupe, Verdict, one_of, pairs, setting
@@ -128,6 +129,11 @@ class Iterable(Vendor):
             )
             for operation in request.operations
         ]
+
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Delete the user, who may come back: to be forgotten for good is theirs to ask for."""
+        path = f"api/users/byUserId/{quoted(user_key)}"
+        return (self.request(path, method="DELETE", endpoint_class="delete"),)
 
     def probe(self) -> Request:
         """List the lists."""

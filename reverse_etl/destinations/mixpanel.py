@@ -123,6 +123,12 @@ class Mixpanel(Vendor):
             raise ValueError("the answer is no success")
         return None
 
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Delete the profile; events stay, and can be deleted only in Mixpanel itself."""
+        row = {"$token": self.token, "$distinct_id": user_key, "$delete": ""}
+        body = dumped([row])
+        return (self.request("engage?strict=1&verbose=1", body, endpoint_class="engage"),)
+
     def probe(self) -> Request:
         """Ask whose credentials they are."""
         host = self.host(APPS, self.app_url or self.base_url)

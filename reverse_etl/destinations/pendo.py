@@ -151,6 +151,11 @@ class Pendo(Vendor):
         }
         return outcomes(request, response, named)
 
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Delete the visitor."""
+        body = dumped({"visitors": [user_key]})
+        return (self.request("api/v1/bulkdelete/visitor", body),)
+
     def probe(self) -> Request:
         """Verify the key: a key of another region is refused."""
         return self.request("api/v1/token/verify", method="GET")

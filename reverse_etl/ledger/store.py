@@ -3,10 +3,11 @@
 import json
 import threading
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -697,6 +698,68 @@ class Ledger:
         connection.rollback()
         return horizon
 
+    # one person
+
+    def memberships(self, user_key: str) -> list[tuple[str, str]]:
+        """The destinations and audiences in which somebody is, by what was acknowledged last."""
+        latest: dict[tuple[str, str], tuple[datetime, str]] = {}
+        for row in self._of_person(user_key):
+            if row.kind == Kind.AUDIENCE and row.acknowledged_at is not None:
+                place = (row.destination, row.object_key)
+                said = (row.acknowledged_at, row.operation)
+                latest[place] = max(said, latest.get(place, said))
+        return sorted(place for place, (_, operation) in latest.items() if operation == "add")
+
+    def destinations_of(self, user_key: str) -> list[str]:
+        """The destinations that perhaps know somebody: something was sent there."""
+        return sorted({row.destination for row in self._of_person(user_key) if row.sent_at})
+
+    def _of_person(self, user_key: str) -> list[sa.Row[Any]]:
+        table = schema.operations
+        with self._read() as connection:
+            return list(connection.execute(sa.select(table).where(table.c.user_key == user_key)))
+
+    def require_idle(self) -> None:
+        """Raise LedgerUnavailable while a run is delivering."""
+        with self._write() as connection:
+            self._require_idle(connection)
+
+    def _require_idle(self, connection: sa.Connection) -> None:
+        owners = connection.scalars(sa.select(schema.owners.c.owner_id)).all()
+        if self._alive(connection, owners, me=""):
+            raise LedgerUnavailable("a run is delivering: run this again when it has ended")
+
+    def erase(self, user_key: str) -> int:
+        """Forget somebody: operations, the log of their changes, reservations. Answers how many.
+
+        A message that counts against a cap of an account stays, as nobody's: without it, others of
+        the account could get too many. LedgerUnavailable while a run is delivering.
+        """
+        table, reserved = schema.operations, schema.reservations
+        with self._write() as connection:
+            self._require_idle(connection)
+            theirs = reserved.c.user_key == user_key
+            counted = connection.execute(
+                sa.select(reserved).where(theirs, reserved.c.account_id.is_not(None))
+            ).all()
+            for row in counted:
+                scope = replace(Scope.parse(row.scope), session_id=None)
+                connection.execute(
+                    reserved.insert().values(
+                        **{
+                            **row._mapping,
+                            "decision_id": f"erased-{uuid.uuid4().hex}",
+                            "user_key": f"erased-{uuid.uuid4().hex}",
+                            "session_id": None,
+                            "scope": _scope_text(scope),
+                        }
+                    )
+                )
+            return sum(
+                connection.execute(one.delete().where(one.c.user_key == user_key)).rowcount
+                for one in (reserved, schema.changes, table)
+            )
+
     def clear(self) -> None:
         """Forget everything: for tests that begin again on one database."""
         with self._write() as connection:
@@ -775,6 +838,8 @@ def _engine(url: sa.URL) -> sa.Engine:
         connection.execute("pragma journal_mode = wal")
         # a send must not be forgotten when the power fails, or it would be repeated
         connection.execute("pragma synchronous = full")
+        # what is erased must not stay readable in the file
+        connection.execute("pragma secure_delete = on")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -1,0 +1,143 @@
+"""One person taken out of the destinations: out of audiences, and forgotten where one can ask."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from reverse_etl import destinations
+from reverse_etl.destinations.base import Destination, Verdict
+from reverse_etl.dispatch.dispatcher import Dispatcher, Tuning
+from reverse_etl.dispatch.transport import Transport
+from reverse_etl.errors import NotConfigured, NotSent, OutcomeUnknown
+from reverse_etl.ledger.caps import Guard
+from reverse_etl.ledger.store import Ledger
+from reverse_etl.model import Kind, Operation, Request, State
+from warehouse.erasure import Place
+
+ATTEMPTS = 5
+PAUSE_SECONDS = 1.0
+
+
+def erase_at_destinations(
+    ledger: Ledger,
+    user_key: str,
+    env: Mapping[str, str],
+    clock: Callable[[], datetime],
+) -> Iterator[Place]:
+    """Tell every destination that was sent something of somebody, one after another.
+
+    Each gives a place whose `row_count` is how many memberships and records were taken back, and
+    whose `problem` says what is left to do by hand.
+    """
+    memberships = ledger.memberships(user_key)
+    for name in ledger.destinations_of(user_key):
+        audiences = [audience for place, audience in memberships if place == name]
+        try:
+            target = destinations.find(name).from_env(env)
+        except NotConfigured as error:
+            yield Place(name, 0, f"{error}; or delete them there by hand")
+            continue
+        left = _leave(target, ledger, user_key, audiences, clock)
+        if left:
+            yield Place(name, 0, left)
+            continue
+        requests = target.erasure(user_key)
+        if not requests:
+            problem = "it has no request to delete a person: delete them there by hand"
+            yield Place(name, len(audiences), problem)
+            continue
+        transport = target.transport()
+        try:
+            problem = next(
+                (why for one in requests if (why := _ask(target, transport, one, clock))), None
+            )
+        finally:
+            transport.close()
+        yield Place(name, len(audiences) + (0 if problem else 1), problem)
+
+
+def _leave(
+    target: Destination,
+    ledger: Ledger,
+    user_key: str,
+    audiences: list[str],
+    clock: Callable[[], datetime],
+) -> str | None:
+    """Take somebody out of audiences, as a run does; say what did not succeed."""
+    if not audiences:
+        return None
+    run_id = f"erase-{uuid.uuid4().hex}"
+    with ledger.owner(run_id):
+        outcome = Dispatcher(
+            target,
+            ledger,
+            Guard(()),
+            run_id=run_id,
+            clock=clock,
+            stop=threading.Event(),
+            tuning=Tuning(),
+        ).run(_removal(target.name, audience, user_key, clock()) for audience in audiences)
+    taken = outcome.counts.get(State.ACCEPTED, 0)
+    if taken == len(audiences):
+        return None
+    why = f" ({outcome.problem})" if outcome.problem else ""
+    return f"left only {taken} of {len(audiences)} audiences{why}: run this again"
+
+
+def _removal(destination: str, audience: str, user_key: str, at: datetime) -> Operation:
+    key = uuid.uuid4().hex
+    return Operation(
+        operation_id=key,
+        idempotency_key=key,
+        destination=destination,
+        kind=Kind.AUDIENCE,
+        operation="remove",
+        object_key=audience,
+        user_key=user_key,
+        decision_id=None,
+        payload_text="",
+        payload_hash="",
+        scope_text=None,
+        decided_at=None,
+        planned_at=at,
+        expires_at=None,
+        sequence_number=1,
+    )
+
+
+def _ask(
+    target: Destination, transport: Transport, request: Request, clock: Callable[[], datetime]
+) -> str | None:
+    """Send one request until there is an answer that counts; say what did not succeed."""
+    attempts = Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=PAUSE_SECONDS),
+        retry=retry_if_exception_type((NotSent, OutcomeUnknown)),
+        reraise=True,
+    )
+    try:
+        verdict, status = attempts(_send, target, transport, request, clock)
+    except (NotSent, OutcomeUnknown) as error:
+        return f"it could not be asked to forget them ({error}): run this again"
+    # whom the vendor does not know, it has nothing to forget of
+    if verdict in (Verdict.READ, Verdict.NO_TARGET):
+        return None
+    return f"it does not forget them (it answered {status}): delete them there by hand"
+
+
+def _send(
+    target: Destination, transport: Transport, request: Request, clock: Callable[[], datetime]
+) -> tuple[Verdict, int]:
+    response = transport.send(target.prepare(request, round(clock().timestamp())))
+    verdict = target.verdict(response)
+    if verdict in (Verdict.RETRY, Verdict.UNCERTAIN):
+        raise OutcomeUnknown(f"it answered {response.status}")
+    return verdict, response.status

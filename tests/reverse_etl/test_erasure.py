@@ -1,0 +1,112 @@
+"""One person taken out of destinations and ledger, and everybody else left where they are."""
+
+import pytest
+
+from reverse_etl.erasure import erase_at_destinations
+from reverse_etl.errors import LedgerUnavailable
+from reverse_etl.ledger.caps import Cap, Guard
+from reverse_etl.ledger.store import Ledger, ToReserve
+from reverse_etl.model import Scope
+from reverse_etl.sandbox import Sandbox
+from tests.reverse_etl.conftest import NOW, Line, operation
+
+FORGETFUL = ("appcues", "pendo", "braze", "customerio", "iterable", "mixpanel")
+"""Vendors that delete a person when they are asked to."""
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverse_etl.erasure.PAUSE_SECONDS", 0.001)
+
+
+def deliver(line: Line, destination: str) -> None:
+    line.plan(
+        [
+            operation(number, destination=destination, user_key=user, object_key=audience)
+            for number, (user, audience) in enumerate(
+                [("ann", "people"), ("ann", "needs_help"), ("bob", "people")]
+            )
+        ]
+    )
+    assert line.sync(destination).status == "done"
+
+
+def erase(line: Line, ledger: Ledger, user: str = "ann") -> list:
+    return list(erase_at_destinations(ledger, user, line.env, lambda: NOW))
+
+
+@pytest.mark.parametrize("destination", FORGETFUL)
+def test_a_vendor_that_can_deletes_the_person(
+    line: Line, sandbox: Sandbox, destination: str
+) -> None:
+    lists = "people=1,needs_help=2"
+    line.env |= {"KAIROS_ITERABLE_LISTS": lists} if destination == "iterable" else {}
+    deliver(line, destination)
+    with Ledger.open(line.home.ledger_url) as ledger:
+        [place] = erase(line, ledger)
+        assert (place.name, place.row_count, place.problem) == (destination, 3, None)
+        assert ledger.memberships("ann") == []
+        assert len(ledger.memberships("bob")) == 1
+    witness = sandbox.witness(destination)
+    assert "ann" in witness.deleted
+    assert "bob" not in witness.deleted
+
+
+def test_where_nobody_can_be_deleted_they_leave_and_a_person_is_told(
+    any_line: Line, sandbox: Sandbox
+) -> None:
+    deliver(any_line, "amplitude")
+    with Ledger.open(any_line.home.ledger_url) as ledger:
+        [place] = erase(any_line, ledger)
+    assert place.row_count == 2
+    assert "by hand" in place.problem
+    members = sandbox.witness("amplitude").members
+    assert members["people"] == {"bob"}
+    assert not members["needs_help"]
+
+
+def test_a_vendor_that_is_down_or_forgets_to_answer_is_said_and_asked_again(
+    line: Line, sandbox: Sandbox
+) -> None:
+    deliver(line, "braze")
+    with Ledger.open(line.home.ledger_url) as ledger:
+        sandbox.fault(kind="5xx", destination="braze", path="/users/delete", times=99)
+        [place] = erase(line, ledger)
+        assert "run this again" in place.problem
+        sandbox.faults.clear()
+        assert erase(line, ledger)[0].problem is None
+
+
+def test_a_destination_without_credentials_is_left_to_a_person(line: Line) -> None:
+    deliver(line, "braze")
+    del line.env["KAIROS_BRAZE_API_KEY"]
+    with Ledger.open(line.home.ledger_url) as ledger:
+        [place] = erase(line, ledger)
+    assert "KAIROS_BRAZE_API_KEY" in place.problem
+
+
+def test_the_ledger_forgets_one_person(any_line: Line) -> None:
+    deliver(any_line, "appcues")
+    with Ledger.open(any_line.home.ledger_url) as ledger:
+        others = [row for row in ledger.operations() if row.user_key != "ann"]
+        assert ledger.erase("ann") > 0
+        assert ledger.erase("ann") == 0
+        assert ledger.operations() == others
+        assert {row.user_key for row in ledger.changes_after(0, 1000)} == {"bob"}
+
+
+def test_an_account_keeps_its_cap_when_one_of_its_people_is_erased(ledger: Ledger) -> None:
+    cap = Cap("one_per_account", "account", "*", "rolling", 86_400, "user", 1)
+    guard = Guard([cap])
+    scope = Scope(account_id="acme", session_id="session-of-ann")
+    assert ledger.reserve([ToReserve("first", "ann", scope)], guard, NOW) == {}
+    ledger.erase("ann")
+    assert ledger.reserve([ToReserve("second", "bob", scope)], guard, NOW) == {
+        "second": "one_per_account"
+    }
+
+
+def test_nobody_is_erased_while_a_run_delivers(ledger: Ledger) -> None:
+    with ledger.owner("running"), pytest.raises(LedgerUnavailable, match="has ended"):
+        ledger.erase("ann")
+    assert ledger.erase("ann") == 0
