@@ -122,20 +122,24 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 
 
 {#- A fingerprint of everything but events on which the tables depend: the seeds, the SQL of the models up
-    to the scores, and the variables. When it changes, all of history is worked through again. -#}
+    to the scores and of the macros in it, and the variables. When it changes, all of history is worked
+    through again. -#}
 {%- macro configuration_version() -%}
 {{ return(fingerprint(["staging", "events", "sessions", "signals", "scores"])) }}
 {%- endmacro -%}
 
 
-{#- A fingerprint of the models in these folders, of the seeds that they read, and of every variable that a
-    model up to the scores reads, itself or through a macro. Nothing before models are built. -#}
+{#- A fingerprint of the models in these folders, of the seeds that they read and the macros that they
+    use, and of every variable that a model up to the scores reads, itself or through a macro. Nothing
+    before models are built. -#}
 {%- macro fingerprint(folders) -%}
 {%- if not is_running() -%}{{ return("") }}{%- endif -%}
 {%- set parts = [] -%}
+{%- set macro_texts = {} -%}
 {%- for node in graph.nodes.values() | sort(attribute="unique_id")
     if node.resource_type == "model" and node.fqn[1] in folders -%}
     {%- do parts.append(node.unique_id ~ node.checksum.checksum) -%}
+    {%- do collect_macros(node.depends_on.macros, macro_texts) -%}
     {%- for parent in node.depends_on.nodes if parent.startswith("seed.") -%}
         {%- do parts.append(parent ~ graph.nodes[parent].checksum.checksum) -%}
     {%- endfor -%}
@@ -147,7 +151,18 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 ] -%}
     {%- do parts.append(name ~ var(name)) -%}
 {%- endfor -%}
+{%- do parts.extend(macro_texts.values() | sort) -%}
 {{ return(local_md5(parts | join("\n"))) }}
+{%- endmacro -%}
+
+
+{#- Adds to `texts`, by id, the project's own macros among those of the ids, and all that they call. -#}
+{%- macro collect_macros(ids, texts) -%}
+{%- for id in ids if id.startswith("macro." ~ project_name ~ ".") and id not in texts -%}
+    {%- set macro = context[project_name][id.split(".") | last].macro -%}
+    {%- do texts.update({id: macro.macro_sql}) -%}
+    {%- do collect_macros(macro.depends_on.macros, texts) -%}
+{%- endfor -%}
 {%- endmacro -%}
 
 

@@ -1,4 +1,4 @@
-"""What the tracking plan refused or did not know comes in once the plan is corrected: real dbt."""
+"""The plan or a macro is corrected, nothing else: the next run makes history right, by real dbt."""
 
 import json
 import shutil
@@ -64,7 +64,10 @@ def rows(home: Home, query: str) -> list[tuple]:
 
 
 def correct(scratch: Path, seed: str, old: str, new: str) -> None:
-    path = scratch / "seeds" / f"{seed}.csv"
+    edit(scratch / "seeds" / f"{seed}.csv", old, new)
+
+
+def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
@@ -104,3 +107,24 @@ def test_what_the_plan_refused_comes_in_once_the_plan_is_corrected(
     assert rows(home, REJECTED) == []
     assert rows(home, UNKNOWN) == []
     assert rows(home, SESSION) == [(3, 60)]
+
+
+def test_a_macro_that_is_corrected_is_run_over_all_of_history(
+    scratch: Path, home: Home, run: Callable[[int], None], tmp_path: Path
+) -> None:
+    """The events change places, far from the session that they had made, which is no more."""
+    take(home, tmp_path, 0, 0, "page_view")
+    take(home, tmp_path, 1, 60, "click")
+    run(3)
+
+    instant = "timezone('UTC', try_cast({{ text }} as timestamptz))"
+    mirrored = f"timestamp '2026-01-05' - ({instant} - timestamp '2026-01-05 11:00:00')"
+    edit(scratch / "macros" / "time.sql", instant, mirrored)
+    run(4)
+
+    sessions = rows(home, "select cast(started_at as text), event_count from kairos.sessions")
+    assert sessions == [("2026-01-04 23:59:00", 2)]
+    spans = rows(
+        home, "select cast(started_at as text) from kairos.int_session_spans where is_current"
+    )
+    assert spans == [("2026-01-04 23:59:00",)]

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-SHARED_FIELDS = ("sentAt", "context", "integrations")
+SHARED_FIELDS = ("sentAt", "receivedAt", "context", "integrations")
 """Fields that a batch body states once for all of its messages; a message's own value wins."""
 
 
