@@ -1,16 +1,29 @@
 """Keep people and secrets out of what is shown, logged and kept."""
 
+import csv
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
+from warehouse.home import PROJECT
+
+PERSONAL_FIELDS = PROJECT / "seeds" / "personal_fields.csv"
 LONGEST_MESSAGE = 300
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(\.[\w-]+)+")
+_PHONE = re.compile(r"\+\d[\d ().-]{6,18}\d")
 _PLAIN_KEYS = frozenset(
     {"trigger_name", "channel", "tier", "content_key", "segment", "band", "locale", "moment_at"}
 )
 """Payload fields that describe the message or a crowd, never one person."""
+
+
+@cache
+def personal_fields() -> frozenset[str]:
+    """The names of columns and payload fields that `seeds/personal_fields.csv` calls personal."""
+    with PERSONAL_FIELDS.open(newline="") as file:
+        return frozenset(row["field_name"] for row in csv.DictReader(file))
 
 
 def mask(text: str) -> str:
@@ -23,8 +36,20 @@ def mask_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _mask_value(key, value) for key, value in payload.items()}
 
 
+def mask_personal(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Mask the values of personal fields alone: for what is about a person whom one asked for."""
+    personal = personal_fields()
+    return {key: mask_all(value) if key in personal else value for key, value in fields.items()}
+
+
+def mask_all(value: Any) -> Any:
+    """Mask whatever it is, but keep its shape."""
+    return _mask_value("", value)
+
+
 def _mask_value(key: str, value: Any) -> Any:
-    if value is None or isinstance(value, bool) or key in _PLAIN_KEYS:
+    is_plain = key in _PLAIN_KEYS and key not in personal_fields()
+    if value is None or isinstance(value, bool) or is_plain:
         return value
     if isinstance(value, Mapping):
         return mask_payload(value)
@@ -34,10 +59,10 @@ def _mask_value(key: str, value: Any) -> Any:
 
 
 def redact(text: str, secrets: Iterable[str], people: Iterable[str] = ()) -> str:
-    """Shorten a foreign message and take secrets, user keys and addresses out of it."""
+    """Shorten a foreign message; take secrets, user keys, addresses and phone numbers out of it."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    text = _EMAIL.sub("***", text[: LONGEST_MESSAGE * 4])
+    text = _PHONE.sub("***", _EMAIL.sub("***", text[: LONGEST_MESSAGE * 4]))
     for person in people:
         # a key of one or two characters would mask half of every word
         if len(person) > 2 and person in text:

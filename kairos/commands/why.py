@@ -10,6 +10,7 @@ import duckdb
 from kairos.invocation import Invocation, pass_invocation
 from kairos.options import Instant, json_option
 from kairos.output import emit_json, plural
+from reverse_etl.masking import mask_personal
 from warehouse.clock import naive_utc
 from warehouse.connection import connect
 from warehouse.errors import KairosError
@@ -108,7 +109,7 @@ def explain(
     for decision in decisions:
         key = decision["decision_id"], decision["decided_at"]
         decision["gates"] = [
-            {**gate, "operands": json.loads(gate["operands"])}
+            {**gate, "operands": mask_personal(json.loads(gate["operands"]))}
             for gate in gates
             if (gate["decision_id"], gate["decided_at"]) == key
         ]

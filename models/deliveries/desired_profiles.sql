@@ -27,8 +27,11 @@ select
     'profile' as kind,
     'profile' as object_key,
     attribute_values.user_key,
-    {{ json_object_agg("attributes.destination_field", "attribute_values.attribute_value") }}
-        as payload
+    {{ json_object_agg(
+        "attributes.destination_field",
+        "case when attributes.is_hashed then " ~ hashed_value("attribute_values.attribute_value")
+        ~ " else attribute_values.attribute_value end"
+    ) }} as payload
 
 from attribute_values
 inner join known_people

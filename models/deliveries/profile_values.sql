@@ -21,6 +21,12 @@ signals as (
     select * from {{ ref('signals') }}
     where user_key is not null
 
+),
+
+people as (
+
+    select * from {{ ref('users') }}
+
 )
 
 -- one row per person and attribute; the value is JSON text
@@ -55,3 +61,13 @@ select
 from signals
 where signal_name = 'cta_failure' and is_applicable
 group by user_key
+
+union all
+
+select
+    user_key,
+    'email_hash' as attribute_name,
+    '"' || email_hash || '"' as attribute_value
+
+from people
+where email_hash is not null

@@ -24,7 +24,7 @@ select
     coalesce(
         {{ json_text('traits', 'account_id') }}, {{ json_text('payload', 'groups.account[0]') }}
     ) as account_id,
-    {{ json_text('traits', 'email_hash') }} as email_hash,
+    {{ email_hash(json_text('traits', 'email_hash'), json_text('traits', 'email')) }} as email_hash,
     {{ json_text('traits', 'segment') }} as segment,
     {{ json_text('traits', 'time_zone') }} as time_zone,
     {{ json_text('traits', 'locale') }} as locale,

@@ -19,7 +19,7 @@ identify_events as (
 select
     user_id,
     {{ json_text('traits', 'account_id') }} as account_id,
-    {{ json_text('traits', 'email_hash') }} as email_hash,
+    {{ email_hash(json_text('traits', 'email_hash'), json_text('traits', 'email')) }} as email_hash,
     {{ json_text('traits', 'segment') }} as segment,
     {{ json_text('traits', 'time_zone') }} as time_zone,
     {{ json_text('traits', 'locale') }} as locale,

@@ -10,7 +10,10 @@ people as (
 select
     nullif(trim(user_id), '') as user_id,
     nullif(trim(account_id), '') as account_id,
-    nullif(trim(email_hash), '') as email_hash,
+    {{ email_hash(
+        'email_hash',
+        "case when " ~ is_json_object('traits') ~ " then " ~ json_text('traits', 'email') ~ " end"
+    ) }} as email_hash,
     nullif(trim(segment), '') as segment,
     nullif(trim(time_zone), '') as time_zone,
     nullif(trim(locale), '') as locale,

@@ -27,7 +27,9 @@ select
         {{ json_text('payload', 'traits.account_id') }},
         {{ json_text('payload', 'traits.company.id') }}
     ) as account_id,
-    {{ json_text('payload', 'traits.email_hash') }} as email_hash,
+    {{ email_hash(
+        json_text('payload', 'traits.email_hash'), json_text('payload', 'traits.email')
+    ) }} as email_hash,
     {{ json_text('payload', 'traits.segment') }} as segment,
     coalesce(
         {{ json_text('payload', 'traits.time_zone') }},
