@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -47,7 +47,8 @@ class SyncReport:
     planned_count: int
     request_count: int
     done_before: int
-    """Planned, but found to be done by an earlier run that the warehouse has not seen yet."""
+    """Planned, but done by an earlier run that the warehouse has not seen yet, or left in doubt by
+    one: nothing to do."""
     held_elsewhere: int
     """Planned, but in the hands of another dispatcher."""
     not_attempted: int
@@ -106,8 +107,6 @@ def _sync(
     stop = stop or threading.Event()
     started_at = clock()
     guard, planned_count, held, policy = _preflight(home, target.name, env, options)
-    if target.in_doubt is None and policy is not None:
-        target = replace(target, in_doubt=policy)
     run_id = f"{target.name}-{uuid.uuid4().hex}"
     dispatcher = Dispatcher(
         target,
@@ -117,6 +116,7 @@ def _sync(
         clock=clock,
         stop=stop,
         tuning=options.tuning,
+        policy=policy,
         transport=transport,
     )
     names = [one.object_key for one in held]
@@ -175,7 +175,7 @@ def _status(problem: str | None, stop: threading.Event) -> str:
 
 def _preflight(
     home: Home, destination: str, env: Mapping[str, str], options: SyncOptions
-) -> tuple[Guard, int, list[HeldBack], InDoubt | None]:
+) -> tuple[Guard, int, list[HeldBack], InDoubt]:
     """Read caps, the size of the plan, what the guard holds back, and the policy for doubts."""
     removal_pct = max_removal_pct(env)
     with connect(home, read_only=True) as connection:
@@ -196,7 +196,7 @@ def _preflight(
             )
         except duckdb.CatalogException as error:
             raise no_plan(home) from error
-    policy = InDoubt(policies[0][0]) if policies else None
+    policy = InDoubt(policies[0][0]) if policies else InDoubt.SKIP
     return Guard(caps, project_time_zone()), count, held, policy
 
 

@@ -23,7 +23,9 @@ destinations as (
 )
 
 -- what was refused or could not be sent comes again until it is accepted or expires: the
--- dispatcher, which has the clock, is the one who says that it expired
+-- dispatcher, which has the clock, is the one who says that it expired. So does what perhaps
+-- arrived, which never expires: the dispatcher, which knows what the platform can tell, is the one
+-- who says whether to send it
 select
     desired.idempotency_key,
     desired.destination,
@@ -49,4 +51,7 @@ left join operations
 where
     operations.operation_id is null
     or operations.state in ('planned', 'reserved', 'rejected', 'retryable', 'invalid')
-    or ({{ is_in_doubt('operations.state') }} and destinations.unknown_policy = 'resend')
+    or (
+        {{ is_in_doubt('operations.state') }}
+        and coalesce(desired.expires_at > {{ as_of() }}, true)
+    )

@@ -28,7 +28,7 @@ MEMBERSHIP = MappingProxyType({"add": "add_user_ids", "remove": "remove_user_ids
 class Appcues(Vendor):
     """Audiences are segments, moments are events, profiles are attributes.
 
-    Appcues cannot tell a repeated event, so a moment in doubt follows the `in_doubt` policy.
+    Appcues cannot tell a repeated event, so a moment in doubt follows `unknown_policy`.
     """
 
     name: ClassVar[str] = "appcues"

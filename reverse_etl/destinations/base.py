@@ -28,7 +28,10 @@ class Dedupe(StrEnum):
 
 
 class InDoubt(StrEnum):
-    """What to do with an operation that perhaps arrived, where the vendor cannot tell."""
+    """What to do with an operation that perhaps arrived, where the vendor cannot tell.
+
+    It is declared as `unknown_policy` in `seeds/destinations.csv`, and nowhere else.
+    """
 
     RESEND = "resend"
     SKIP = "skip"
@@ -67,8 +70,6 @@ class Capabilities:
     pauses: Mapping[str, float] = field(default_factory=dict)
     """Per endpoint class: seconds of silence that a 429 without a header means."""
     concurrency: int = 4
-    in_doubt: InDoubt = InDoubt.SKIP
-    """The policy for kinds without dedupe, unless KAIROS_<DESTINATION>_IN_DOUBT says otherwise."""
     row_statuses: frozenset[int] = frozenset()
     """Statuses other than 2xx whose body names the rows that failed."""
     busy_statuses: frozenset[int] = frozenset()
@@ -115,8 +116,6 @@ class Destination(ABC):
     """A place to deliver to. It never logs, sleeps, retries, or reads clock or environment."""
 
     name: ClassVar[str]
-
-    in_doubt: InDoubt | None = setting(None, parse=InDoubt)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -209,16 +208,14 @@ class Destination(ABC):
             if declared.metadata.get("secret") and (value := getattr(self, declared.name))
         )
 
-    def resends(self, operation: Operation, age_seconds: float = 0.0) -> bool:
-        """Whether an operation that perhaps arrived is sent again, with the same key.
+    def can_tell(self, operation: Operation, age_seconds: float = 0.0) -> bool:
+        """Whether what perhaps arrived happens once all the same when it is sent again.
 
         `age_seconds` is how long ago it perhaps did: no vendor knows a key for longer than it says.
         """
         dedupe = self.capabilities.dedupe.get(operation.kind)
         is_known = age_seconds < (self.capabilities.key_seconds or float("inf"))
-        if dedupe is Dedupe.SET or (dedupe is Dedupe.KEY and is_known):
-            return True
-        return (self.in_doubt or self.capabilities.in_doubt) is InDoubt.RESEND
+        return dedupe is Dedupe.SET or (dedupe is Dedupe.KEY and is_known)
 
 
 def batches(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from reverse_etl.destinations._aws import Aws, entry_results
 from reverse_etl.destinations._bus import message
-from reverse_etl.destinations.base import Capabilities, Dedupe, InDoubt, batches, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, batches, setting
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
 LARGEST_BATCH = 10
@@ -35,7 +35,6 @@ class EventBridge(Aws):
             dedupe={kind: Dedupe.NONE for kind in Kind},
             batch_count=LARGEST_BATCH,
             batch_bytes=self.batch_bytes,
-            in_doubt=InDoubt.RESEND,
         )
 
     def check(self, operation: Operation) -> str | None:

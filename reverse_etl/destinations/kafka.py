@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from reverse_etl.destinations._bus import Bus, answered, library, message, refused
-from reverse_etl.destinations.base import Capabilities, Dedupe, InDoubt, batches, pairs, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, batches, pairs, setting
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotConfigured, NotSent, OutcomeUnknown
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
@@ -57,7 +57,6 @@ class Kafka(Bus):
             },
             batch_count=self.batch_count,
             batch_bytes=16_000_000,
-            in_doubt=InDoubt.RESEND,
         )
 
     def check(self, operation: Operation) -> str | None:

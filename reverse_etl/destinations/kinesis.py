@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from reverse_etl.destinations._aws import Aws, entry_results
 from reverse_etl.destinations._bus import message
-from reverse_etl.destinations.base import Capabilities, Dedupe, InDoubt, batches, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, batches, setting
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
 LARGEST_BATCH = 500
@@ -34,7 +34,6 @@ class Kinesis(Aws):
             dedupe={kind: Dedupe.NONE for kind in Kind},
             batch_count=min(self.batch_count, LARGEST_BATCH),
             batch_bytes=LARGEST_BATCH_BYTES,
-            in_doubt=InDoubt.RESEND,
         )
 
     def check(self, operation: Operation) -> str | None:

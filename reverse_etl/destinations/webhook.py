@@ -12,7 +12,6 @@ from reverse_etl.destinations.base import (
     Capabilities,
     Dedupe,
     Destination,
-    InDoubt,
     batches,
     flag,
     setting,
@@ -50,7 +49,6 @@ class Webhook(Destination):
             batch_count=self.batch_count,
             batch_bytes=4_000_000,
             rate_limits={"default": RateLimit(self.requests_per_second)},
-            in_doubt=InDoubt.RESEND,
         )
 
     def batch_key(self, operation: Operation) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reverse_etl.destinations.base import Dedupe, Destination, Verdict
+from reverse_etl.destinations.base import Dedupe, Destination, InDoubt, Verdict
 from reverse_etl.dispatch.breaker import Breaker
 from reverse_etl.dispatch.headers import Advice, read_advice
 from reverse_etl.dispatch.rate import TokenBucket
@@ -77,9 +77,13 @@ class Dispatcher:
         clock: Callable[[], datetime],
         stop: threading.Event,
         tuning: Tuning,
+        policy: InDoubt = InDoubt.SKIP,
         transport: Transport | None = None,
     ) -> None:
-        """`clock` is the run's "now"; time-outs and pauses always follow the real clock."""
+        """`clock` is the run's "now"; time-outs and pauses always follow the real clock.
+
+        `policy` decides what perhaps arrived, where the destination cannot tell.
+        """
         self._destination = destination
         self._capabilities = destination.capabilities
         self._ledger = ledger
@@ -88,6 +92,7 @@ class Dispatcher:
         self._clock = clock
         self._stop = stop
         self._tuning = tuning
+        self._policy = policy
         self._transport = transport or destination.transport()
         self._breaker = Breaker(tuning.breaker_seconds, tuning.patience_seconds)
         self._buckets: dict[str, TokenBucket] = {}
@@ -156,7 +161,7 @@ class Dispatcher:
             run_id=self._run_id,
             at=self._clock(),
             guard=self._guard,
-            resends=self._destination.resends,
+            resends=self._resends,
             invalid=self._destination.check,
             settle_seconds=self._capabilities.settle_seconds,
         )
@@ -442,8 +447,12 @@ class Dispatcher:
             operation
             for operation, result in pairs
             if result.state is State.RETRYABLE
-            or (result.state is State.UNKNOWN and self._destination.resends(operation))
+            or (result.state is State.UNKNOWN and self._resends(operation))
         ]
+
+    def _resends(self, operation: Operation, age_seconds: float = 0.0) -> bool:
+        """Whether what perhaps arrived so long ago is sent again, with the same key."""
+        return self._destination.can_tell(operation, age_seconds) or self._policy is InDoubt.RESEND
 
     def _in_doubt(self, operation: Operation, result: Result) -> Result:
         """A failure after a doubt leaves the doubt: the earlier attempt may have arrived."""

@@ -34,14 +34,14 @@ class Standing(StrEnum):
     CLAIMED = "claimed"
     """Yours to send; nobody else will."""
     DONE = "done"
-    """Ended in an earlier run: nothing to do."""
+    """Ended in an earlier run, or left in doubt by one for good: nothing to do."""
     HELD = "held"
     """A living dispatcher has it."""
     SUPPRESSED = "suppressed"
     EXPIRED = "expired"
     INVALID = "invalid"
     IN_DOUBT = "in_doubt"
-    """Perhaps sent by a run that died, and the policy is not to repeat it."""
+    """Perhaps sent by a run that died a moment ago, as it turns out, and not to be repeated."""
     SETTLING = "settling"
     """Its person's profile changed a moment ago: a later run sends it."""
 
@@ -278,15 +278,17 @@ class Ledger:
                 if state in FINAL_STATES:
                     standings[key] = Claim(operation, Standing.DONE)
                     continue
+                # told once: whoever is in doubt already is nothing new
+                left = Standing.IN_DOUBT if state is State.IN_FLIGHT else Standing.DONE
                 if state is State.IN_FLIGHT:
                     doubted.append(key)
                 age = (at - row.sent_at).total_seconds() if in_doubt and row.sent_at else 0.0
                 if in_doubt and not resends(operation, age):
-                    standings[key] = Claim(operation, Standing.IN_DOUBT, True)
+                    standings[key] = Claim(operation, left, True)
                 elif operation.expires_at is not None and operation.expires_at <= at:
                     # perhaps it arrived in time: a row in doubt stays in doubt
                     if in_doubt:
-                        standings[key] = Claim(operation, Standing.IN_DOUBT, True)
+                        standings[key] = Claim(operation, left, True)
                     else:
                         standings[key] = Claim(operation, Standing.EXPIRED)
                         updates[State.EXPIRED, "expired", None].append(key)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from reverse_etl.destinations.base import Destination
+from reverse_etl.destinations.base import Destination, InDoubt
 from reverse_etl.dispatch.dispatcher import Dispatcher, Outcome
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.ledger.caps import Guard
@@ -93,6 +93,7 @@ def run(
     *,
     around: Callable[[Transport], Transport] = lambda transport: transport,
     at: datetime = NOW,
+    policy: InDoubt = InDoubt.SKIP,
 ) -> Outcome | None:
     """One run; None when it was killed. `around` puts faults between us and the transport."""
     owner = ledger.owner(name)
@@ -106,6 +107,7 @@ def run(
             clock=lambda: at,
             stop=threading.Event(),
             tuning=TUNING,
+            policy=policy,
             transport=MortalTransport(around(destination.transport()), mortality),
         ).run(plan)
     except Killed:

@@ -1,10 +1,12 @@
 """The plan goes out over real HTTP, and the ledger says what became of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.replica import replicate
-from tests.reverse_etl.conftest import Line, later, moment, operation
+from tests.reverse_etl.conftest import QUICK, Line, later, moment, operation
 from warehouse.connection import connect
 
 
@@ -227,13 +229,28 @@ def test_a_doubt_lasts_through_later_failures_until_an_answer_ends_it(line: Line
     assert line.sync("appcues").counts == {"accepted": 1}
 
 
-@pytest.mark.parametrize(("policy", "times"), [("skip", 1), ("resend", 2)])
-def test_the_seed_says_what_is_done_with_a_message_in_doubt(line, sandbox, policy, times) -> None:
+@pytest.mark.parametrize(
+    ("destination", "policy", "after", "times"),
+    [
+        ("appcues", "skip", {}, 1),
+        ("appcues", "resend", {"accepted": 1}, 4),
+        # the receiver knows our key: under either policy it is asked until it answers
+        ("webhook", "skip", {"accepted": 1}, 1),
+        ("webhook", "resend", {"accepted": 1}, 1),
+    ],
+)
+def test_the_seed_alone_says_what_becomes_of_a_message_in_doubt_that_nobody_can_tell(
+    line: Line, sandbox, destination, policy, after, times
+) -> None:
     with connect(line.home) as connection:
-        connection.execute("insert into kairos.destinations values ('appcues', ?, true)", [policy])
-    sandbox.fault(kind="commit_then_drop", destination="appcues", times=1)
-    line.plan([moment(1, destination="appcues")])
+        values = [destination, policy]
+        connection.execute("insert into kairos.destinations values (?, ?, true)", values)
+    sandbox.fault(kind="commit_then_drop", destination=destination, times=3)
+    line.plan([moment(1, destination=destination)])
+    patience = replace(QUICK, attempts=3)
 
-    line.sync("appcues")
+    assert line.sync(destination, tuning=patience).counts == {"unknown": 1}
+    sandbox.faults.clear()
 
-    assert set(sandbox.witness("appcues").events.values()) == {times}
+    assert line.sync(destination, tuning=patience).counts == after
+    assert set(sandbox.witness(destination).events.values()) == {times}

@@ -101,14 +101,8 @@ class Laws:
         ]
 
     def target(self, schedule: Mapping[str, Any], env: Mapping[str, str]) -> Destination:
-        prefix = f"KAIROS_{self.name.upper()}"
-        target = destinations.find(self.name).from_env(
-            {
-                **env,
-                f"{prefix}_BATCH_COUNT": str(schedule["batch_count"]),
-                f"{prefix}_IN_DOUBT": schedule["policy"],
-            }
-        )
+        batch_count = {f"KAIROS_{self.name.upper()}_BATCH_COUNT": str(schedule["batch_count"])}
+        target = destinations.find(self.name).from_env({**env, **batch_count})
         # the pace has tests of its own
         unpaced = replace(target.capabilities, rate_limits={})
         target.__dict__["capabilities"] = unpaced
@@ -126,7 +120,10 @@ class Laws:
 
         def attempt(label: str, steps: int | None = None) -> Outcome | None:
             run_id, dies, at = f"{name}-{label}", Mortality(steps), next(instants)
-            return run(ledger, target, plan, run_id, GUARD, dies, around=self.around, at=at)
+            return run(
+                ledger, target, plan, run_id, GUARD, dies,
+                around=self.around, at=at, policy=schedule["policy"],
+            )  # fmt: skip
 
         with self.faulty(schedule):
             # the last one lives to see the faults that are left

@@ -53,7 +53,8 @@ class TestAmplitude(VendorContract):
         assert delivery(moment, at=later(days=6)).counts == {"unknown": 1}
         self.sandbox.faults.clear()
         seen = len(self.sandbox.requests("amplitude"))
-        assert delivery(moment, at=later(days=7)).counts == {"unknown": 1}
+        assert delivery(moment, at=later(days=7)).counts == {}
+        assert delivery.states() == {"user-1": "unknown"}
 
         assert len(self.sandbox.requests("amplitude")) == seen
         assert delivery(moment, at=later(days=6.9)).counts == {"accepted": 1}

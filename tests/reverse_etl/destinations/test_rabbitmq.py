@@ -150,7 +150,7 @@ def test_a_server_that_is_not_there_has_been_sent_nothing(deliver) -> None:
 
 def test_a_lost_connection_leaves_one_message_in_doubt(deliver, server) -> None:
     server.bind()
-    delivery = deliver("rabbitmq", server.env | {"KAIROS_RABBITMQ_IN_DOUBT": "skip"})
+    delivery = deliver("rabbitmq", server.env)
     transport = destinations.find("rabbitmq").from_env(server.env).transport()
     publish, calls = transport._publish, []
 
