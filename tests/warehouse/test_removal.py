@@ -145,3 +145,18 @@ def test_a_file_that_we_cannot_read_is_for_a_person(tmp_path: Path, work: Path) 
     with pytest.raises(FileRefused, match="by hand"):
         removed(tmp_path / "notes.txt", b"we spoke to ann today\n", work)
     assert removed(tmp_path / "notes.txt", b"we spoke to bob today\n", work) is None
+
+
+def test_a_file_that_grows_meanwhile_is_left_for_another_call(
+    tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+
+    def read_and_append(self: Wanted, *known: object) -> bool:
+        with path.open("ab") as file:
+            file.write(event("bob"))
+        return False
+
+    monkeypatch.setattr(Wanted, "owns", read_and_append)
+    with pytest.raises(FileRefused, match="changed while it was read"):
+        removed(path, event("ann"), work)

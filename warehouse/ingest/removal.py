@@ -19,7 +19,7 @@ from typing import IO, Any
 import duckdb
 
 from warehouse.connection import sql_text
-from warehouse.ingest.containers import DAMAGE, GZIP, ZIP
+from warehouse.ingest.containers import DAMAGE, GZIP, ZIP, opened
 from warehouse.ingest.content import Content
 from warehouse.ingest.detect import PARQUET, Shape, shape_of
 from warehouse.ingest.files import FileRefused
@@ -107,7 +107,8 @@ def remove(path: Path, wanted: Wanted, folder: Path) -> Removed | None:
 
     What is left is the same byte for byte, but for a batch body or a document, which is written
     anew, and for Parquet and the compression of a file, whose rows are the same.
-    Raises `FileRefused` for a file that holds the person and is in no format that we read.
+    Raises `FileRefused` for a file that holds the person and is in no format that we read, and for
+    one that somebody writes to meanwhile.
     """
     target, kept = folder / "removed", folder / "kept"
     removed = 0
@@ -119,18 +120,20 @@ def remove(path: Path, wanted: Wanted, folder: Path) -> Removed | None:
         stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_packed else raw
         content = Content(stream, lambda: None)
         removed += _filtered(name, content, wanted, kept, folder)
-        with kept.open("rb") as source:
-            sha256 = hashlib.file_digest(source, "sha256").hexdigest()
-            contents.append(Contents(content.sha256, sha256, source.tell()))
-            source.seek(0)
+        with kept.open("rb") as rest:
+            sha256 = hashlib.file_digest(rest, "sha256").hexdigest()
+            contents.append(Contents(content.sha256, sha256, rest.tell()))
+            rest.seek(0)
             if is_packed:
                 with gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0) as packed:
-                    shutil.copyfileobj(source, packed)
+                    shutil.copyfileobj(rest, packed)
             else:
-                shutil.copyfileobj(source, out)
+                shutil.copyfileobj(rest, out)
 
     try:
-        with path.open("rb") as raw, target.open("wb") as out:
+        with opened(path) as source, target.open("wb") as out:
+            raw = source.raw
+            raw.seek(0)
             if raw.peek(4)[:4] != ZIP:
                 keep(str(path), raw, out)
             else:
