@@ -1,6 +1,7 @@
 """One person taken out of the destinations: out of audiences, and forgotten where one can ask."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -56,9 +57,7 @@ def erase_at_destinations(
             continue
         transport = target.transport()
         try:
-            problem = next(
-                (why for one in requests if (why := _ask(target, transport, one, clock))), None
-            )
+            problem = next((why for one in requests if (why := _ask(target, transport, one))), None)
         finally:
             transport.close()
         yield Place(name, len(audiences) + (0 if problem else 1), problem)
@@ -113,9 +112,7 @@ def _removal(destination: str, audience: str, user_key: str, at: datetime) -> Op
     )
 
 
-def _ask(
-    target: Destination, transport: Transport, request: Request, clock: Callable[[], datetime]
-) -> str | None:
+def _ask(target: Destination, transport: Transport, request: Request) -> str | None:
     """Send one request until there is an answer that counts; say what did not succeed."""
     attempts = Retrying(
         stop=stop_after_attempt(ATTEMPTS),
@@ -124,7 +121,7 @@ def _ask(
         reraise=True,
     )
     try:
-        verdict, status = attempts(_send, target, transport, request, clock)
+        verdict, status = attempts(_send, target, transport, request)
     except (NotSent, OutcomeUnknown) as error:
         return f"it could not be asked to forget them ({error}): run this again"
     # whom the vendor does not know, it has nothing to forget of
@@ -133,10 +130,9 @@ def _ask(
     return f"it does not forget them (it answered {status}): delete them there by hand"
 
 
-def _send(
-    target: Destination, transport: Transport, request: Request, clock: Callable[[], datetime]
-) -> tuple[Verdict, int]:
-    response = transport.send(target.prepare(request, round(clock().timestamp())))
+def _send(target: Destination, transport: Transport, request: Request) -> tuple[Verdict, int]:
+    # signatures go by the real clock, whatever the instant of the run
+    response = transport.send(target.prepare(request, int(time.time())))
     verdict = target.verdict(response)
     if verdict in (Verdict.RETRY, Verdict.UNCERTAIN):
         raise OutcomeUnknown(f"it answered {response.status}")

@@ -22,6 +22,8 @@ HOSTS = MappingProxyType(
 )
 CONTACT = "{contact}"
 """Where Intercom's own id of a contact belongs in a path; no quoted text can look like it."""
+WHOSE = "contact "
+"""How the serial key of such a request begins, before the id of the user."""
 STANDARD = frozenset({"email", "name", "phone"})
 MOST_KNOWN = 100_000
 
@@ -76,7 +78,7 @@ class Intercom(Vendor):
                 body,
                 (o,),
                 method=method,
-                serial_key=f"contact {o.user_key}",
+                serial_key=f"{WHOSE}{o.user_key}",
                 # looking the contact up, perhaps making it, and the edit
                 cost=3,
             )
@@ -84,6 +86,11 @@ class Intercom(Vendor):
     def transport(self) -> Transport:
         """Look contacts up on the way."""
         return Contacts(super().transport(), self._search, self._create)
+
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Delete the contact, if there is one."""
+        path, key = f"contacts/{CONTACT}", f"{WHOSE}{user_key}"
+        return (self.request(path, method="DELETE", serial_key=key),)
 
     def probe(self) -> Request:
         """Ask whose token it is."""
@@ -136,7 +143,7 @@ class Contacts:
         """Send once, after what it takes to know the contact."""
         if CONTACT not in request.url:
             return self._inner.send(request)
-        user = request.operations[0].user_key
+        user = (request.serial_key or "").removeprefix(WHOSE)
         found = self._known.get(user) or self._find(user, request.method)
         if isinstance(found, Response):
             return found
@@ -165,7 +172,7 @@ class Contacts:
         if contacts:
             return quoted(str(contacts[0]["id"]))
         if method == "DELETE":
-            # whom Intercom does not know carries no tag
+            # whom Intercom does not know carries no tag, and is nobody to delete
             return Response(200, {}, b"{}")
         create = self._create(user)
         if create is None:

@@ -53,6 +53,10 @@ class Redis(Bus):
                 body=[commands for _, commands in batch],
             )
 
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Delete the hash of the user."""
+        return (Request(operations=(), url="redis", body=[[("DEL", self._profile(user_key))]]),)
+
     def probe(self) -> Request:
         """Ping."""
         return Request(operations=(), url="redis", body=[[("PING",)]])
@@ -61,11 +65,14 @@ class Redis(Bus):
         """Make the client, which connects when it is used."""
         return Pipelining(self.url, self.timeout_seconds)
 
+    def _profile(self, user_key: str) -> str:
+        return f"{self.prefix}:user:{user_key}"
+
     def _commands(self, operation: Operation) -> list[Command]:
         if operation.kind == Kind.AUDIENCE:
             command = "SADD" if operation.operation == "add" else "SREM"
             return [(command, f"{self.prefix}:audience:{operation.object_key}", operation.user_key)]
-        key = f"{self.prefix}:user:{operation.user_key}"
+        key = self._profile(operation.user_key)
         values = operation.payload
         given = [
             part
@@ -123,6 +130,10 @@ class Pipelining:
         results = [self._result([next(answers) for _ in commands]) for commands in request.body]
         if results and all(result.error_code == "NoPermissionError" for result in results):
             return refused(403, str(results[0].error_message))
+        failed = next((result for result in results if result.error_code), None)
+        if failed is not None and not request.operations:
+            # nobody reads the results of a probe or of an erasure
+            return refused(400, str(failed.error_message))
         return answered(results)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -66,7 +67,9 @@ class Webhook(Destination):
             overhead_bytes=len(ENVELOPE),
         ):
             rows = b",".join(row for _, row in batch)
-            yield self._request(rows, tuple(operation for operation, _ in batch))
+            operations = tuple(operation for operation, _ in batch)
+            keys = [operation.idempotency_key for operation in operations]
+            yield self._request(rows, operations, keys)
 
     def prepare(self, request: Request, timestamp: int) -> Request:
         """Sign the exact bytes that are sent, with the second in which they are sent."""
@@ -75,9 +78,23 @@ class Webhook(Destination):
         headers = {**request.headers, "Kairos-Signature": f"t={timestamp},v1={digest}"}
         return replace(request, headers=headers)
 
+    def erasure(self, user_key: str) -> Sequence[Request]:
+        """Ask the receiver to forget the user, under a new key: it may be asked more than once."""
+        key = uuid.uuid4().hex
+        row = {
+            "idempotency_key": key,
+            "kind": "erasure",
+            "operation": "erase",
+            "object_key": "person",
+            "user_id": user_key,
+            "decided_at": None,
+            "payload": {},
+        }
+        return (self._request(_dumped(row), (), [key]),)
+
     def probe(self) -> Request:
         """A batch of nothing, which a receiver acknowledges."""
-        return self._request(b"", ())
+        return self._request(b"", (), [])
 
     def transport(self) -> Transport:
         """Refuse addresses inside our own network, unless they are allowed."""
@@ -85,9 +102,11 @@ class Webhook(Destination):
             allow_private=self.allow_private, connections=self.capabilities.concurrency
         )
 
-    def _request(self, rows: bytes, operations: tuple[Operation, ...]) -> Request:
-        keys = "\n".join(operation.idempotency_key for operation in operations)
-        key = keys if len(operations) == 1 else hashlib.sha256(keys.encode()).hexdigest()
+    def _request(
+        self, rows: bytes, operations: tuple[Operation, ...], row_keys: Sequence[str]
+    ) -> Request:
+        keys = "\n".join(row_keys)
+        key = keys if len(row_keys) == 1 else hashlib.sha256(keys.encode()).hexdigest()
         return Request(
             operations=operations,
             url=self.base_url or self.url,
@@ -106,4 +125,8 @@ def _row(operation: Operation) -> bytes:
         "decided_at": operation.decided_at and operation.decided_at.isoformat(),
         "payload": operation.payload,
     }
+    return _dumped(row)
+
+
+def _dumped(row: dict[str, Any]) -> bytes:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()

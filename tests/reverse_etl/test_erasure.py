@@ -10,7 +10,16 @@ from reverse_etl.model import Scope
 from reverse_etl.sandbox import Sandbox
 from tests.reverse_etl.conftest import NOW, Line, operation
 
-FORGETFUL = ("appcues", "pendo", "braze", "customerio", "iterable", "mixpanel")
+FORGETFUL = (
+    "appcues",
+    "pendo",
+    "braze",
+    "customerio",
+    "iterable",
+    "mixpanel",
+    "intercom",
+    "webhook",
+)
 """Vendors that delete a person when they are asked to."""
 
 
@@ -50,6 +59,17 @@ def test_a_vendor_that_can_deletes_the_person(
     witness = sandbox.witness(destination)
     assert "ann" in witness.deleted
     assert "bob" not in witness.deleted
+    assert "ann" not in witness.profiles
+
+
+def test_a_contact_that_intercom_does_not_know_is_no_problem(line: Line, sandbox: Sandbox) -> None:
+    deliver(line, "intercom")
+    with Ledger.open(line.home.ledger_url) as ledger:
+        assert [erase(line, ledger)[0].problem for _ in range(2)] == [None, None]
+    searched = [r for r in sandbox.requests("intercom") if r.path.endswith("/contacts/search")]
+    deleted = [r for r in sandbox.requests("intercom") if r.method == "DELETE"]
+    assert searched
+    assert len([r for r in deleted if "/tags/" not in r.path]) == 1
 
 
 def test_where_nobody_can_be_deleted_they_leave_and_a_person_is_told(

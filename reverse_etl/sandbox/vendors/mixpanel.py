@@ -209,6 +209,7 @@ class Mixpanel(Vendor):
         user = row["$distinct_id"]
         if "$delete" in row:
             self.witness.forget(user)
+            return
         self.witness.update(user, dict(row.get("$set", {})))
         self.witness.update(user, dict.fromkeys(row.get("$unset", [])))
         profile = dict(self.witness.profiles[user])

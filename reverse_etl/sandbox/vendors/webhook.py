@@ -15,8 +15,8 @@ TOLERANCE_SECONDS = 300
 ROW = shaped(
     {
         "idempotency_key": text,
-        "kind": one_of("moment", "audience", "profile"),
-        "operation": one_of("send", "add", "update", "remove"),
+        "kind": one_of("moment", "audience", "profile", "erasure"),
+        "operation": one_of("send", "add", "update", "remove", "erase"),
         "object_key": text,
         "user_id": text,
         "decided_at": lambda value: None if value is None else iso_instant(value),
@@ -71,7 +71,9 @@ class Webhook(Vendor):
         kind, operation = row["kind"], row["operation"]
         if not self.witness.record_once(row["idempotency_key"], f"{kind} {operation}"):
             return False
-        if kind == "profile":
+        if kind == "erasure":
+            self.witness.forget(row["user_id"])
+        elif kind == "profile":
             self.witness.update(row["user_id"], row["payload"])
         elif kind == "audience" and operation == "remove":
             self.witness.remove(row["object_key"], row["user_id"])

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import redis
 
 from kairos.doctor.check import Status
 from kairos.doctor.delivery import check_destination
+from reverse_etl import destinations
+from reverse_etl.destinations.base import Verdict
 from tests.reverse_etl.conftest import moment, operation
 
 URL = os.environ.get("KAIROS_TEST_REDIS", "redis://127.0.0.1:6379/0")
@@ -123,3 +126,18 @@ def test_a_server_that_is_not_there_has_been_sent_nothing(deliver) -> None:
     outcome = deliver("redis", {"KAIROS_REDIS_URL": "redis://127.0.0.1:9/0"})(cached(1))
 
     assert outcome.counts == {"retryable": 1}
+
+
+def test_a_person_is_deleted_and_a_refusal_is_said(deliver, server) -> None:
+    delivery = deliver("redis", server.env)
+    delivery(*(attributes(n, {"band": "high"}, user_key=user) for n, user in enumerate("ab")))
+    found = destinations.find("redis").from_env(server.env)
+    transport = found.transport()
+
+    [request] = found.erasure("a")
+    assert found.verdict(transport.send(request)) is Verdict.READ
+    assert (server.profile("a"), server.profile("b")) == ({}, {"band": "high"})
+
+    wrong = replace(request, body=[[("DEL",)]])
+    assert found.verdict(transport.send(wrong)) is Verdict.REFUSED
+    transport.close()
