@@ -3,7 +3,7 @@
 import sys
 from runpy import run_module
 
-NAMES = ("ingest", "history", "deciding")
+NAMES = ("ingest", "history", "deciding", "replay")
 
 
 def main() -> None:

@@ -43,6 +43,11 @@ class Model:
     instant: str = ""
     """The column by which a model of changed sessions tells how old a row may be."""
 
+    @property
+    def says_now(self) -> bool:
+        """Whether its own SQL depends on when it runs."""
+        return warehouse_text(SOME_INSTANT) in self.sql
+
     def statement(self, as_of: datetime) -> str:
         """Return the SQL that creates the relation, or adds to it, with `as_of` as "now"."""
         sql = self.sql.replace(warehouse_text(SOME_INSTANT), warehouse_text(as_of))

@@ -9,7 +9,7 @@ history and so can go over months; law 2 says that only late data makes a differ
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from warehouse.clock import naive_utc, warehouse_text
 from warehouse.compiled import (
     DECISIONS,
     SCHEMA,
+    SOME_INSTANT,
     CompiledProject,
     Model,
     compile_project,
@@ -34,6 +35,9 @@ from warehouse.trial import check_trials
 
 OnStep = Callable[[int, int, str], None]
 """Called as (steps done, steps in all, the instant of the step)."""
+
+TICK = timedelta(microseconds=1)
+"""The least by which two instants differ."""
 
 KNOWN_DELIVERIES = f"""
     decision_id is null
@@ -199,26 +203,25 @@ def _scheduled(
     total = len(steps) * len(versions)
     for turn, (version, files) in enumerate(versions):
         models = _gather(connection, project, files, start, end)
-        previous = start - timedelta(microseconds=1)
+        previous = start - TICK
         for number, instant in enumerate(steps):
             connection.execute("begin")
-            _bring_moments(connection, previous, instant)
-            run_models(connection, models, instant)
-            # gates explain; here they would only be kept for nobody
-            connection.execute(f"truncate {SCHEMA}.decision_gates")
+            if _bring_candidates(connection, previous, instant):
+                run_models(connection, models, instant)
+                _put_decisions_by(connection, instant)
             connection.execute("commit")
             previous = instant
             if on_step:
                 on_step(turn * len(steps) + number + 1, total, instant.isoformat(sep=" "))
         connection.execute(
-            f"create table {version} as select * from {SCHEMA}.{DECISIONS} "
-            f"where decided_at >= {_literal(start)}"
+            f"create table {version} as select * from decided where decided_at > {_literal(start)}"
         )
     if not trials:
         connection.execute(
             f"create table before as select * from live.{SCHEMA}.{DECISIONS} "
-            f"where moment_at >= {_literal(start)} and moment_at < {_literal(end)} "
-            f"and decided_at >= {_literal(start)} and decided_at <= {_literal(steps[-1])}"
+            f"where moment_at < {_literal(end)} and (moment_at >= {_literal(start)} or decision_id "
+            f"in (select decision_id from decided where decided_at <= {_literal(start)})) "
+            f"and decided_at > {_literal(start)} and decided_at <= {_literal(steps[-1])}"
         )
     for version in ("before", "after"):
         # how often a message was put off matters to nobody here, what became of it does
@@ -244,18 +247,16 @@ def _gather(
     start: datetime,
     end: datetime,
 ) -> Sequence[Model]:
-    """Collect what deciding reads, for the stretch alone; return the models that decide."""
+    """Collect what deciding reads, for the stretch alone; return what each step has to build."""
     for schema in ("raw", SCHEMA):
         connection.execute(f"drop schema if exists {schema} cascade")
     _see_raw_tables(connection)
-    connection.execute(
-        "create view raw.sync_operations as select * from live.raw.sync_operations "
-        f"where loaded_at < {_literal(start)}"
-    )
     changed = _reading_from(project, trials)
-    needed = project.between([], [DECISIONS])
     before_deciding = project.between([], READ_BY_DECIDING)
-    models = _load_seeds(connection, project, needed, trials)
+    models = _load_seeds(connection, project, project.between([], [DECISIONS]), trials)
+    deciding = [model for model in models if model not in before_deciding]
+    create_histories(connection, deciding)
+    _put_history_by(connection, start)
     for model in before_deciding:
         if model.kind == "model":
             if model.name in changed:
@@ -265,10 +266,60 @@ def _gather(
                     f"create view {SCHEMA}.{model.name} as select * from live.{SCHEMA}.{model.name}"
                 )
     _keep_the_stretch(connection, start, end)
-    deciding = [model for model in models if model not in before_deciding]
-    create_histories(connection, deciding)
-    _remember_decisions(connection, start)
-    return deciding
+    return _made_at_each_step(connection, project, deciding)
+
+
+def _put_history_by(connection: duckdb.DuckDBPyConnection, start: datetime) -> None:
+    """Keep what was decided and sent until the stretch, of which a step sees a part.
+
+    A run at its very start is the last before it: the first step comes one interval later.
+    """
+    _remember_decisions(connection, start + TICK)
+    connection.execute(f"""
+        create or replace table decided as select * from {SCHEMA}.{DECISIONS};
+
+        create or replace table waiting as
+        select * from decided
+        where outcome = 'deferred'
+        qualify max(decided_at) over (partition by decision_id) = decided_at;
+        delete from waiting
+        where decision_id in (select decision_id from decided where outcome != 'deferred');
+
+        create or replace table operations as
+        select
+            *,
+            decision_id is null or decision_id not in (select decision_id from decided)
+                as is_of_no_decision
+        from live.raw.sync_operations
+        where loaded_at <= {_literal(start)};
+
+        create view raw.sync_operations as
+        select * exclude (is_of_no_decision) from operations
+        where
+            is_of_no_decision
+            or decision_id in (select decision_id from {SCHEMA}.{DECISIONS})
+    """)
+
+
+def _made_at_each_step(
+    connection: duckdb.DuckDBPyConnection, project: CompiledProject, deciding: Sequence[Model]
+) -> list[Model]:
+    """Make at once what is the same at every step; return the rest.
+
+    Settings that come of seeds alone become tables, and a view that does not say "now" stays.
+    """
+    settled = {name for name, model in project.models.items() if model.kind == "seed"}
+    rest = []
+    for model in deciding:
+        if not model.says_now and model.depends_on and model.depends_on <= settled:
+            settled.add(model.name)
+            run_models(connection, [replace(model, materialized="table")], SOME_INSTANT)
+        else:
+            rest.append(model)
+    # there is no moment and no decision yet: this decides nothing, and makes the views
+    connection.execute(f"truncate {SCHEMA}.{DECISIONS}")
+    run_models(connection, rest, SOME_INSTANT)
+    return [model for model in rest if model.says_now or model.materialized != "view"]
 
 
 def _keep_the_stretch(
@@ -282,15 +333,12 @@ def _keep_the_stretch(
         union all
         select moments.*
         from {SCHEMA}.{MOMENTS} as moments
-        inner join live.{SCHEMA}.{DECISIONS} as waiting
+        inner join waiting
             on
                 moments.trigger_name = waiting.trigger_name
                 and moments.user_key = waiting.user_key
                 and moments.moment_at = waiting.moment_at
-        where
-            waiting.outcome = 'deferred'
-            and waiting.decided_at < {_literal(start)}
-            and moments.moment_at < {_literal(start)}
+        where moments.moment_at < {_literal(start)}
         order by moment_at
     """)
     of_people = "user_key in (select user_key from moments)"
@@ -316,10 +364,14 @@ def _keep_the_stretch(
         connection.execute(f"create table {SCHEMA}.{name} as select * from kept; drop table kept")
 
 
-def _bring_moments(
+def _bring_candidates(
     connection: duckdb.DuckDBPyConnection, previous: datetime, instant: datetime
-) -> None:
-    """Let deciding see the moments since the last step, and those that wait."""
+) -> bool:
+    """Let deciding see the moments since the last step, those that wake, and what came before.
+
+    Of earlier decisions it sees those that a limit or an experiment could count together with
+    these: of the same people, accounts and sessions. Return whether there is anything to decide.
+    """
     connection.execute(f"""
         create or replace table {SCHEMA}.{MOMENTS} as
         select * from moments
@@ -327,12 +379,46 @@ def _bring_moments(
         union
         select moments.*
         from moments
-        inner join {SCHEMA}.{DECISIONS} as waiting
+        inner join waiting
             on
                 moments.trigger_name = waiting.trigger_name
                 and moments.user_key = waiting.user_key
                 and moments.moment_at = waiting.moment_at
-        where waiting.outcome = 'deferred' and waiting.deferred_until <= {_literal(instant)}
+        where waiting.deferred_until <= {_literal(instant)};
+
+        create or replace table concerned as
+        select user_key, session_id from {SCHEMA}.{MOMENTS}
+        union
+        select user_key, session_id from waiting where deferred_until <= {_literal(instant)}
+    """)
+    [(count,)] = connection.execute("select count(*) from concerned").fetchall()
+    if count:
+        connection.execute(f"""
+            truncate {SCHEMA}.{DECISIONS};
+            insert into {SCHEMA}.{DECISIONS} by name
+            select * from decided
+            where
+                user_key in (select user_key from concerned)
+                or session_id in (select session_id from concerned)
+                or account_id in (
+                    select users.account_id from {SCHEMA}.users
+                    inner join {SCHEMA}.fatigue_caps on fatigue_caps.scope = 'account'
+                    where users.user_key in (select user_key from concerned)
+                )
+        """)
+    return count > 0
+
+
+def _put_decisions_by(connection: duckdb.DuckDBPyConnection, instant: datetime) -> None:
+    # gates explain; here they would only be kept for nobody
+    connection.execute(f"""
+        truncate {SCHEMA}.decision_gates;
+        insert into decided by name
+        select * from {SCHEMA}.{DECISIONS} where decided_at = {_literal(instant)};
+        delete from waiting where deferred_until <= {_literal(instant)};
+        insert into waiting by name
+        select * from {SCHEMA}.{DECISIONS}
+        where decided_at = {_literal(instant)} and outcome = 'deferred'
     """)
 
 

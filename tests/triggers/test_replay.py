@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from tests.harness import START, Happening, instant, named, raw_event
+from tests.triggers.world import CONFIGURATION, INPUTS, World
 from warehouse import replay as replaying
 from warehouse.compiled import CompiledProject, create_histories, load_seed, run_models
 from warehouse.connection import connect
@@ -236,3 +237,87 @@ def test_a_stretch_in_which_nothing_happened_is_said(home: Home) -> None:
     assert replay(home, moment(LATER + 10), moment(LATER + 20), {}, TEN_MINUTES).after.sends == 0
     with pytest.raises(KairosError, match="--to must lie after --from"):
         replay(home, moment(10), moment(10), {})
+
+
+STEPS = [START + number * TEN_MINUTES for number in range(1, 11)]
+
+
+def crowded(world: World, seed: int) -> None:
+    """Fill a world in which limits of every scope bind and many moments wait, some for long."""
+    chance = Random(seed)
+    names = ("waiting_tip", "delayed_tip", "chat", "mail")
+    world.insert("experiments", {"experiment": "arms", "hash_seed": "s", "unit": "account"})
+    world.connection.execute("update kairos.experiments set is_enabled = true")
+    for arm, low, high in (("control", 0.0, 0.5), ("shown", 0.5, 1.0)):
+        world.insert(
+            "experiment_arms",
+            {"experiment": "arms", "arm": arm, "bucket_from": low, "bucket_to": high}
+            | {"is_control": arm == "control"},
+        )
+    world.trigger("waiting_tip", on_capped="defer", expiry_seconds=4000, experiment="arms")
+    world.trigger("delayed_tip", on_capped="defer", delay_seconds=900, tags="help")
+    world.trigger("chat", channel="chat", priority=70, exit_events="left", cooldown_seconds=900)
+    world.trigger("mail", channel="email", tier="high", re_eligible_after_seconds=None)
+    world.cap("of_person", window_seconds=1500)
+    world.cap("of_session", window_kind="session", maximum=2)
+    world.cap("of_account", scope="account", window_seconds=1800, maximum=2)
+    for number in range(12):
+        world.person(f"p{number}", account_id=f"a{number % 3}" if number < 9 else None)
+    for _ in range(160):
+        person = chance.randrange(12)
+        world.moment(
+            chance.choice(names),
+            START + timedelta(seconds=chance.choice(range(0, 5400, 30))),
+            chance.choice([f"p{person}"] * 9 + [None]),
+            f"s{chance.randrange(8)}",
+        )
+        if chance.random() < 0.2:
+            world.insert(
+                "events",
+                {"user_key": f"p{person}", "event_name": "left"}
+                | {"event_at": START + timedelta(seconds=chance.randrange(5400))},
+            )
+
+
+def saved(world: World, folder: Path) -> tuple[Home, CompiledProject]:
+    """Write what a world decided as a warehouse, and its configuration as seeds."""
+    home = Home(folder, folder / "warehouse.duckdb", "", folder / "landing")
+    execute = world.connection.execute
+    execute(f"attach '{home.warehouse}' as saved; create schema saved.kairos")
+    execute("create schema saved.raw")
+    execute("create table saved.raw.sync_operations as from raw.sync_operations")
+    for table in (*INPUTS, "trigger_decisions"):
+        execute(f"create table saved.kairos.{table} as from kairos.{table}")
+    execute("detach saved")
+    models = {model.name: model for model in world.models}
+    for name in CONFIGURATION:
+        execute(f"copy kairos.{name} to '{folder / name}.csv' (header)")
+        models[name] = replace(world.project.models[name], seed_path=folder / f"{name}.csv")
+    known = {name: model for name, model in world.project.models.items() if name in INPUTS}
+    ordered = {name: models.get(name) or known.get(name) for name in world.project.models}
+    return home, CompiledProject({name: model for name, model in ordered.items() if model})
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_step_sees_all_that_bears_on_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Steps that see a part of history decide as runs that see all of it, whatever waits."""
+    crowded(world, seed)
+    for step in STEPS:
+        world.run(world.models, step)
+        if step == STEPS[2]:
+            deliver(world.connection, step.replace(tzinfo=None))
+    home, project = saved(world, tmp_path)
+    monkeypatch.setattr(replaying, "compile_project", lambda home: project)
+    for start in (START, STEPS[3]):
+        done = replay(home, start, STEPS[-1], {}, TEN_MINUTES)
+        assert done.differing_decisions == 0
+        assert done.after == done.before
+        [(decisions, deferrals)] = world.connection.execute(
+            "select count(distinct decision_id), count(*) - count(distinct decision_id) "
+            "from kairos.trigger_decisions where decided_at > $1",
+            [start.replace(tzinfo=None)],
+        ).fetchall()
+        assert deferrals > 20
+        assert sum(done.after.by_reason.values()) == decisions
