@@ -35,14 +35,17 @@ class Mortality:
     def __init__(self, steps: int | None) -> None:
         self.left = steps
         self.taken = 0
+        self.died: str | None = None
+        """Before or after what it died, as in `after finish`."""
         self.lock = threading.Lock()
 
-    def step(self) -> None:
+    def step(self, place: str) -> None:
         with self.lock:
             self.taken += 1
             if self.left is None:
                 return
             if self.left <= 0:
+                self.died = self.died or place
                 raise Killed
             self.left -= 1
 
@@ -58,9 +61,9 @@ class MortalLedger:
         verb = getattr(self._ledger, name)
 
         def mortal(*arguments: Any, **options: Any) -> Any:
-            self._mortality.step()
+            self._mortality.step(f"before {name}")
             answer = verb(*arguments, **options)
-            self._mortality.step()
+            self._mortality.step(f"after {name}")
             return answer
 
         return mortal
@@ -74,9 +77,9 @@ class MortalTransport:
         self._mortality = mortality
 
     def send(self, request: Request) -> Response:
-        self._mortality.step()
+        self._mortality.step("before send")
         response = self._transport.send(request)
-        self._mortality.step()
+        self._mortality.step("after send")
         return response
 
     def close(self) -> None:
