@@ -55,7 +55,7 @@ def dealt(dice: Random, faults: Callable[[int], list[Any]]) -> Iterator[Schedule
     while True:
         batch_count = next(sizes)
         # about as many steps as a run of that many requests takes
-        steps = 24 if batch_count > 3 else 48
+        steps = 16 if batch_count > 3 else 36
         yield {
             "kills": [dice.randrange(steps) for _ in range(next(kills))],
             "faults": faults(batch_count),
