@@ -69,14 +69,21 @@ def test_a_segment_batch_body_is_its_messages(take, rows, tmp_path, indent):
     body = {
         "batch": [SEGMENT, {**SEGMENT, "messageId": "m2", "context": {"ip": "1"}, "sentAt": "s2"}],
         "sentAt": "s1",
+        "receivedAt": "r1",
         "context": {"ip": "0", "locale": "de"},
     }
     path = write(tmp_path / "body.json", json.dumps(body, indent=indent).encode())
     assert take(path).row_count == 2
-    shared = {"sentAt": "s1", "context": {"ip": "0", "locale": "de"}}
+    shared = {"sentAt": "s1", "receivedAt": "r1", "context": {"ip": "0", "locale": "de"}}
     assert payloads(rows, "segment") == [
         {**shared, **SEGMENT},
-        {**SEGMENT, "messageId": "m2", "context": {"ip": "1", "locale": "de"}, "sentAt": "s2"},
+        {
+            **SEGMENT,
+            "messageId": "m2",
+            "context": {"ip": "1", "locale": "de"},
+            "sentAt": "s2",
+            "receivedAt": "r1",
+        },
     ]
 
 
