@@ -3,17 +3,26 @@
 -- a form was begun and the page left, or the time was up, before it was sent
 with
 
+session_spans as (
+
+    select * from {{ ref('int_session_spans') }}
+    where is_current and {{ session_changed('started_at') }}
+
+),
+
 form_events as (
 
     select
-        *,
-        {{ json_text('properties', 'form_id') }} as form_id,
-        event_name = 'form_submitted' as is_submitted
+        session_events.*,
+        session_spans.island_started_at,
+        {{ json_text('session_events.properties', 'form_id') }} as form_id,
+        session_events.event_name = 'form_submitted' as is_submitted
 
-    from {{ ref('session_events') }}
+    from {{ ref('session_events') }} as session_events
+    inner join session_spans on session_events.session_id = session_spans.session_id
     where
-        {{ event_changed() }}
-        and event_name in ('form_started', 'form_submitted')
+        {{ event_changed('session_events') }}
+        and session_events.event_name in ('form_started', 'form_submitted')
 
 ),
 
@@ -45,8 +54,9 @@ followed as (
             partition by session_id, form_id order by event_at, event_id
             rows between unbounded preceding and current row
         ) as submit_count,
+        -- the limit of a session may fall between: what is sent after it is sent all the same
         min(case when is_submitted then event_at end) over (
-            partition by session_id, form_id order by event_at, event_id
+            partition by actor_id, island_started_at, form_id order by event_at, event_id
             rows between 1 following and unbounded following
         ) as submitted_at
 
