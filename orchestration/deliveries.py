@@ -9,6 +9,7 @@ from orchestration.dbt import RECORDED, source_keys
 from orchestration.surroundings import POOL, Surroundings, as_of, clock
 from reverse_etl import destinations
 from reverse_etl.errors import NotConfigured
+from reverse_etl.ledger.retention import retention
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.replica import replicate
 from reverse_etl.sync import SyncReport, sync
@@ -140,6 +141,7 @@ def _replicate(context: dg.AssetExecutionContext, surroundings: Surroundings, st
         writer(home, lock_timeout(surroundings.env)),
         Ledger.open(home.ledger_url) as ledger,
     ):
-        copied = replicate(home, ledger, clock(as_of(context))())
+        keep = retention(surroundings.env)
+        copied = replicate(home, ledger, clock(as_of(context))(), keep)
     surroundings.listener.finished(step, copied)
     return copied

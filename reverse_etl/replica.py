@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -50,19 +50,31 @@ RUN_COLUMNS = (
     "counts",
     "request_count",
 )
+HAPPENED = {
+    "sync_operations": ("planned_at", "sent_at", "acknowledged_at"),
+    "sync_runs": ("finished_at",),
+}
+"""The instants before which a row cannot have been known."""
 
 
-def replicate(home: Home, ledger: Ledger, at: datetime) -> int:
+def replicate(home: Home, ledger: Ledger, at: datetime, keep: timedelta | None = None) -> int:
     """Append to `raw.sync_operations` and `raw.sync_runs` what is not there yet.
 
     Each batch is one transaction and begins after the highest sequence in the warehouse, so that a
-    copy that was cut short is taken up where it stopped. `at` becomes `loaded_at`. Answers the
+    copy that was cut short is taken up where it stopped. `at` becomes `loaded_at`, unless a change
+    is younger: nobody who asks what was known at some instant may find what came later. What the
+    ledger need not know any more after `keep` is then taken out of it, and stays here. Answers the
     number of changes copied.
     """
     with writer(home), connect(home) as connection:
         ensure_raw(connection)
         copied = _copy(connection, "sync_operations", OPERATION_COLUMNS, ledger.changes_after, at)
         _copy(connection, "sync_runs", RUN_COLUMNS, ledger.runs_after, at)
+        last_change, last_run = (
+            _last(connection, name) for name in ("sync_operations", "sync_runs")
+        )
+    if keep is not None:
+        ledger.prune(keep, at, copied_changes=last_change, copied_runs=last_run)
     return copied
 
 
@@ -73,13 +85,19 @@ def _copy(
     read: Callable[[int, int], Sequence[Any]],
     at: datetime,
 ) -> int:
-    [(last,)] = connection.execute(f"select coalesce(max(sequence), 0) from raw.{table}").fetchall()
+    last = _last(connection, table)
     copied = 0
     while rows := read(last, BATCH):
         _append(connection, table, columns, rows, at)
         last = rows[-1].sequence
         copied += len(rows)
     return copied
+
+
+def _last(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    query = f"select coalesce(max(sequence), 0) from raw.{table}"
+    [(last,)] = connection.execute(query).fetchall()
+    return int(last)
 
 
 def _append(
@@ -106,7 +124,8 @@ def _append(
         names = ", ".join(columns)
         shape = ", ".join(f"{column}: '{types[column]}'" for column in columns)
         connection.execute(
-            f"insert into raw.{table} ({names}, loaded_at) select {names}, $at "
+            f"insert into raw.{table} ({names}, loaded_at) "
+            f"select {names}, greatest($at, {', '.join(HAPPENED[table])}) "
             f"from read_json({sql_text(str(path))}, format = 'newline_delimited', "
             f"columns = {{{shape}}})",
             {"at": naive_utc(at)},

@@ -1,7 +1,7 @@
 """`kairos build`: the warehouse, from what has landed to what is planned."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -9,6 +9,9 @@ import click
 from kairos.invocation import Invocation, pass_invocation
 from kairos.options import as_of_option, json_option
 from kairos.output import emit_json, note, plural, progress
+from reverse_etl.ledger.retention import retention
+from reverse_etl.ledger.store import Ledger
+from reverse_etl.replica import replicate
 from warehouse.connection import lock_timeout, writer
 from warehouse.transform import Node, Transformation, TransformationFailed, build
 
@@ -33,15 +36,17 @@ def command(
     select: Sequence[str],
     as_json: bool,
 ) -> None:
-    """Build and test every model on what is in the warehouse.
+    """Build and test every model on what is in the warehouse and what the ledger knows.
 
-    An empty warehouse builds too: every table is there, without rows.
+    The ledger is copied first: fatigue counts what was sent, and the plan leaves it out. An empty
+    warehouse builds too: every table is there, without rows.
     """
     try:
         with (
             writer(invocation.home, lock_timeout(invocation.env)),
             progress("building") as report,
         ):
+            _copy_ledger(invocation, as_of)
             done = build(invocation.home, as_of, full_refresh, select, on_node=report)
     except TransformationFailed as error:
         if not error.transformation.failed:
@@ -53,6 +58,14 @@ def command(
         _tell(done)
     if done.failed:
         raise click.exceptions.Exit(1)
+
+
+def _copy_ledger(invocation: Invocation, as_of: datetime | None) -> None:
+    """Bring what was delivered since the last build into the warehouse."""
+    home = invocation.home.ensure()
+    keep = retention(invocation.env)
+    with Ledger.open(home.ledger_url) as ledger:
+        replicate(home, ledger, as_of or datetime.now(UTC), keep)
 
 
 def _document(done: Transformation) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from kairos.options import as_of_option, json_option
 from kairos.output import emit_json, note, plural
 from reverse_etl import destinations, plan
 from reverse_etl.errors import NotConfigured
+from reverse_etl.ledger.retention import retention
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.replica import replicate
 from reverse_etl.sync import SyncOptions, SyncReport, sync
@@ -123,6 +124,7 @@ def _deliver(
     def clock() -> datetime:
         return as_of or datetime.now(UTC)
 
+    keep = retention(invocation.env)
     invocation.home.ensure()
     reports: list[SyncReport] = []
     errors: dict[str, KairosError] = {}
@@ -150,7 +152,7 @@ def _deliver(
                 except KairosError as error:
                     errors[name] = error
         if reports:
-            replicate(invocation.home, ledger, clock())
+            replicate(invocation.home, ledger, clock(), keep)
     return reports, errors
 
 

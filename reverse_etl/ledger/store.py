@@ -4,6 +4,7 @@ import json
 import threading
 import time
 import uuid
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from reverse_etl.errors import LedgerUnavailable
-from reverse_etl.ledger import migrations, schema
+from reverse_etl.ledger import migrations, retention, schema
 from reverse_etl.ledger.caps import Guard, Reserved
 from reverse_etl.ledger.owners import Liveness, Owner, is_alive, lock_number
 from reverse_etl.model import FINAL_STATES, Kind, Operation, Result, Scope, State
@@ -444,12 +445,12 @@ class Ledger:
             )
         return changed
 
-    def _among(self, column: sa.Column[Any], keys: Sequence[str]) -> sa.ColumnElement[bool]:
+    def _among(self, column: sa.Column[Any], keys: Sequence[Any]) -> sa.ColumnElement[bool]:
         """Whether a column holds one of many keys, as one parameter whatever their number."""
         if self._is_sqlite:
             each = sa.func.json_each(json.dumps(list(keys))).table_valued("value")
             return column.in_(sa.select(each.c.value))
-        return column == sa.any_(sa.bindparam(None, list(keys), type_=sa.ARRAY(sa.Text)))
+        return column == sa.any_(sa.bindparam(None, list(keys), type_=sa.ARRAY(column.type)))
 
     def begin(self, keys: Sequence[str], owner_id: str, at: datetime) -> set[str]:
         """Write, before the request, that it is under way; answers the keys still held."""
@@ -761,6 +762,44 @@ class Ledger:
                 connection.execute(one.delete().where(one.c.user_key == user_key)).rowcount
                 for one in (reserved, schema.changes, table)
             )
+
+    # what may be forgotten
+
+    def prune(self, keep: timedelta, at: datetime, *, copied_changes: int, copied_runs: int) -> int:
+        """Take out what is older than `keep`, was copied, and decides nothing any more.
+
+        `copied_changes` and `copied_runs` are the highest sequences that the warehouse holds.
+        Answers the number of rows; 0, without looking, when this was done less than a day before.
+        """
+        before, marks = at - keep, schema.prunings
+        with self._read() as connection:
+            last = connection.scalar(sa.select(sa.func.max(marks.c.pruned_at)))
+            if last is not None and at - last < retention.EVERY:
+                return 0
+            overtaken = retention.overtaken_changes(before, copied_changes)
+            changes = array("q", connection.scalars(overtaken.execution_options(yield_per=10_000)))
+            runs = connection.execute(retention.old_runs(before, copied_runs)).all()
+        count = self._forget_rows(schema.changes.c.sequence, changes)
+        count += self._forget_rows(schema.run_changes.c.sequence, [run.sequence for run in runs])
+        count += self._forget_rows(schema.runs.c.run_id, [run.run_id for run in runs])
+        with self._write() as connection:
+            given_back = schema.reservations.delete().where(
+                schema.reservations.c.released_at < before
+            )
+            count += connection.execute(given_back).rowcount
+            connection.execute(marks.delete())
+            connection.execute(marks.insert().values(pruned_at=at, row_count=count))
+        return count
+
+    def _forget_rows(self, column: sa.Column[Any], keys: Sequence[Any]) -> int:
+        """Delete rows by their key, a few at a time: a dispatcher may be waiting to write."""
+        count = 0
+        for start in range(0, len(keys), retention.AT_A_TIME):
+            some = list(keys[start : start + retention.AT_A_TIME])
+            with self._write() as connection:
+                statement = column.table.delete().where(self._among(column, some))
+                count += connection.execute(statement).rowcount
+        return count
 
     def clear(self) -> None:
         """Forget everything: for tests that begin again on one database."""

@@ -84,3 +84,14 @@ def test_dotenv_fills_in_what_the_environment_lacks(run, tmp_path, monkeypatch):
     )
     run("build")
     assert (seen["KAIROS_A"], seen["KAIROS_B"]) == ("real", "file")
+
+
+def test_a_build_knows_what_the_ledger_knows(run, tmp_path, monkeypatch):
+    copied = []
+    monkeypatch.setattr(
+        "kairos.commands.build.build", lambda *_, **__: copied or pytest.fail("built before")
+    )
+    monkeypatch.setattr("kairos.commands.build.replicate", lambda *args: copied.append(args))
+    run("build", "--as-of", "2026-01-05T12:00:00")
+    [(home, _, at, keep)] = copied
+    assert (home.root, at.isoformat(), keep.days) == (tmp_path, "2026-01-05T12:00:00+00:00", 90)
