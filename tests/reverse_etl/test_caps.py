@@ -63,8 +63,9 @@ def is_over(cap: Cap, user: str, scope: Scope, at: datetime, history: list[Reser
                 if start <= at < start + cap.window
             ]
         else:
-            zone = ZoneInfo(scope.time_zone if cap.time_zone == "user" and scope.time_zone
-                            else "Europe/Berlin")  # fmt: skip
+            # an account has no clock of its own
+            is_by_user = cap.time_zone == "user" and cap.scope != "account"
+            zone = ZoneInfo(scope.time_zone if is_by_user and scope.time_zone else "Europe/Berlin")
             day = at.astimezone(zone).date()
             if cap.window_kind == "calendar_week":
                 day -= timedelta(days=day.weekday())
