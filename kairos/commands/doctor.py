@@ -53,4 +53,5 @@ def _checks(invocation: Invocation, destination: str | None, deep: bool) -> Iter
     yield guarded("ledger", lambda: state.check_ledger(home))
     if deep:
         yield guarded("dbt", lambda: state.check_project(home))
+    yield guarded("switches", delivery.check_switches)
     yield from delivery.check_destinations(env)

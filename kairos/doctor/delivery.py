@@ -1,13 +1,18 @@
 """The destinations: which are configured, and whether one that is named answers."""
 
+import csv
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from kairos.doctor.check import Check, fail, ok, warn
 from reverse_etl import destinations
 from reverse_etl.destinations.base import Destination, Verdict
 from reverse_etl.errors import NotConfigured, NotSent, OutcomeUnknown
 from warehouse.errors import KairosError
+from warehouse.home import PROJECT
+
+SWITCHES = PROJECT / "seeds" / "destinations.csv"
 
 
 def check_destinations(env: Mapping[str, str]) -> Iterator[Check]:
@@ -28,6 +33,24 @@ def check_destinations(env: Mapping[str, str]) -> Iterator[Check]:
             "destinations",
             "none is configured: set its variables, or try `kairos sandbox`: no account needed",
         )
+
+
+def check_switches(path: Path = SWITCHES) -> Check:
+    """See that each row of `seeds/destinations.csv` names a destination that exists."""
+    shown = f"{path.parent.name}/{path.name}"
+    known = destinations.names()
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        for row in rows:
+            name = row.get("destination") or ""
+            if name not in known:
+                return fail(
+                    "switches",
+                    f"{shown}, line {rows.line_num}: there is no destination {name!r}: "
+                    f"choose one of {', '.join(known)}",
+                )
+        count = rows.line_num - 1
+    return ok("switches", f"{shown} has {count} rows, each names a destination that exists")
 
 
 def check_destination(name: str, env: Mapping[str, str]) -> Check:

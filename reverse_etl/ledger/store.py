@@ -476,7 +476,7 @@ class Ledger:
     def finish(
         self, results: Sequence[tuple[Operation, Result]], owner_id: str, at: datetime
     ) -> None:
-        """Write what became of operations; a permanent refusal gives its reservation back."""
+        """Write what became of operations; what was refused for good gives its reservation back."""
         groups: dict[Result, list[Operation]] = defaultdict(list)
         for operation, result in results:
             groups[result].append(operation)
@@ -496,7 +496,7 @@ class Ledger:
                         "error_message": result.error_message,
                     },
                 )
-                if result.state in (State.REJECTED, State.INVALID):
+                if result.state in _GIVES_BACK:
                     held = set(changed)
                     self._release(
                         connection,
@@ -837,6 +837,8 @@ _NEW = (
 )
 _CLAIMED = (State.PLANNED, State.RESERVED, State.UNKNOWN)
 _OPEN = (State.RETRYABLE, State.UNKNOWN)
+# as the macro `gives_back` says to the warehouse; a platform suppresses whom it was told to forget
+_GIVES_BACK = (State.REJECTED, State.INVALID, State.SUPPRESSED)
 
 
 def _taken(operation: Operation, in_doubt: bool) -> tuple[State, str | None, str | None]:

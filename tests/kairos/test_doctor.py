@@ -5,7 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from kairos import cli
-from kairos.doctor import installation
+from kairos.doctor import delivery, installation
+from reverse_etl import destinations
 from warehouse.connection import connect
 from warehouse.home import PROJECT, Home
 from warehouse.landing import ensure_raw
@@ -100,3 +101,15 @@ def test_a_package_of_another_version_is_named_with_what_is_expected(tmp_path):
 
 def test_the_packages_of_this_installation_are_those_that_the_project_asks_for():
     assert installation.check_packages(PROJECT).status == "ok"
+
+
+def test_a_switch_for_a_destination_that_does_not_exist_is_named_with_its_line(tmp_path):
+    seed = tmp_path / "destinations.csv"
+    header = "destination,unknown_policy,is_enabled\n"
+    every = [f"{name},skip,true\n" for name in destinations.names()]
+    seed.write_text(header + "".join(every))
+    assert delivery.check_switches(seed).status == "ok"
+    seed.write_text(header + every[0] + "apcues,skip,true\n")
+    check = delivery.check_switches(seed)
+    assert check.status == "fail"
+    assert "destinations.csv, line 3: there is no destination 'apcues': choose" in check.message

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from reverse_etl.ledger.caps import Cap, Guard, Reserved, read_caps
 from reverse_etl.ledger.store import Ledger, ToReserve
-from reverse_etl.model import Scope
-from tests.reverse_etl.conftest import NOW, later
+from reverse_etl.model import Result, Scope, State
+from tests.reverse_etl.conftest import NOW, later, moment
 from warehouse.errors import KairosError
 
 US = timedelta(microseconds=1)
@@ -253,6 +253,20 @@ def test_a_refusal_gives_its_place_back(ledger: Ledger) -> None:
     ledger.release(["1"], NOW)
     assert ledger.reserve([second], guard, NOW) == {}
     assert ledger.reserve([first], guard, NOW) == {"1": "one"}
+
+
+@pytest.mark.parametrize(("end", "gives_back"), [("suppressed", True), ("accepted", False)])
+def test_who_was_forgotten_by_the_platform_takes_no_place(ledger: Ledger, end, gives_back) -> None:
+    guard = Guard([Cap("one", "account", "acme", "lifetime", maximum=1)])
+    forgotten = moment(1, user_key="ann", scope={"account_id": "acme"})
+    with ledger.owner("run"):
+        options = {"at": NOW, "guard": guard, "resends": lambda *_: True}
+        ledger.claim([forgotten], owner_id="run", run_id="run", **options)
+        ledger.begin([forgotten.idempotency_key], "run", NOW)
+        ledger.finish([(forgotten, Result(State(end)))], "run", NOW)
+
+    colleague = ToReserve("2", "ben", Scope(account_id="acme"))
+    assert ledger.reserve([colleague], guard, NOW) == ({} if gives_back else {"2": "one"})
 
 
 def test_b22_fifty_threads_for_one_person_reserve_exactly_the_cap(ledger: Ledger) -> None:
