@@ -20,7 +20,7 @@ from warehouse.connection import connect, sql_text
 from warehouse.errors import WarehouseMissing
 from warehouse.home import Home
 from warehouse.ingest.files import FileRefused, find
-from warehouse.ingest.removal import Removed, Wanted, remove
+from warehouse.ingest.removal import Removed, Wanted, as_written, remove, spellings
 from warehouse.landing import ensure_raw
 
 END_OF_TIME = parse_instant("9999-12-31T00:00:00Z")
@@ -254,7 +254,7 @@ _NAMES_THEM = """
     exists (
         select 1 from their_ids
         where regexp_matches(
-            payload, '(^|[^A-Za-z0-9_])' || regexp_escape(their_ids.id) || '($|[^A-Za-z0-9_])'
+            payload, '(^|[^A-Za-z0-9_])' || their_ids.spellings || '($|[^A-Za-z0-9_])'
         )
     )
 """
@@ -300,10 +300,15 @@ def _write_down(connection: duckdb.DuckDBPyConnection, traces: Traces) -> None:
     connection.execute(
         "create temp table erased_user as select $user_id as user_id", {"user_id": traces.user_id}
     )
-    connection.execute("create temp table their_ids (id varchar, is_shared boolean)")
+    connection.execute(
+        "create temp table their_ids (id varchar, is_shared boolean, spellings varchar)"
+    )
     ids = [(one, False) for one in sorted(traces.browsers | {traces.user_id})]
     ids += [(one, True) for one in sorted(traces.shared_browsers)]
-    connection.executemany("insert into their_ids values (?, ?)", ids)
+    connection.executemany(
+        "insert into their_ids values (?, ?, ?)",
+        [(one, is_shared, spellings(as_written(one))) for one, is_shared in ids],
+    )
     files, lines, instants = zip(*traces.lines, strict=True) if traces.lines else ((), (), ())
     connection.execute(
         """

@@ -69,12 +69,42 @@ class Wanted:
         text = str(value).strip() if isinstance(value, str | int) else None
         return text in self.ids or (is_shared_line and text in self.shared_ids)
 
+    def is_mentioned(self, text: bytes) -> bool:
+        """Whether a text names one of the ids, however it is escaped."""
+        return bool((self._escaped if b"\\" in text else self._plain).search(text))
+
     @cached_property
-    def mentions(self) -> re.Pattern[bytes]:
-        """What stands in every text that names one of the ids, however it is escaped."""
-        ids = {one.removeprefix("amplitude:") for one in self.ids | self.shared_ids}
-        texts = {text for one in ids for text in (one, json.dumps(one)[1:-1])}
-        return re.compile(b"|".join(re.escape(text.encode()) for text in sorted(texts)))
+    def _plain(self) -> re.Pattern[bytes]:
+        # CSV doubles a quotation mark
+        texts = [re.escape(text).replace('"', '""?') for text in self._texts]
+        return re.compile("|".join(texts).encode())
+
+    @cached_property
+    def _escaped(self) -> re.Pattern[bytes]:
+        return re.compile("|".join(map(spellings, self._texts)).encode())
+
+    @property
+    def _texts(self) -> list[str]:
+        return sorted(map(as_written, self.ids | self.shared_ids))
+
+
+def as_written(one: str) -> str:
+    """The text of an id in a file: Amplitude's number of a browser has a prefix only in staging."""
+    return one.removeprefix("amplitude:")
+
+
+def spellings(text: str) -> str:
+    """Write a regular expression, for Python and RE2, of every way to spell a text in JSON.
+
+    Writers differ in what they escape: PHP `/`, .NET `+` and `'`, many whatever is not ASCII.
+    """
+    letters = []
+    for letter in text:
+        units = letter.encode("utf-16-be")
+        escapes = "".join(rf"\\u(?i:{units[at : at + 2].hex()})" for at in range(0, len(units), 2))
+        short = rf"|\\{re.escape(letter)}" if letter in '"\\/' else ""
+        letters.append(f"(?:{re.escape(letter)}|{escapes}{short})")
+    return "".join(letters)
 
 
 @dataclass(frozen=True)
@@ -173,7 +203,7 @@ def _filtered(name: str, content: Content, wanted: Wanted, kept: Path, folder: P
 
 def _rest_of_row(row: bytes, shape: Shape, wanted: Wanted, is_shared: bool) -> tuple[bytes, int]:
     """Say what of a row stays, and how many events do not."""
-    if not wanted.mentions.search(row):
+    if not wanted.is_mentioned(row):
         return row, 0
     text = row.rstrip(b"\r\n").decode(errors="replace")
     if shape.layout == "csv":
@@ -249,7 +279,7 @@ def _list(values: Collection[str]) -> str:
 def _unless_named(name: str, content: Content, wanted: Wanted, write: Write) -> int:
     """Keep what is in no format of ours, unless the person is named in it."""
     for row in _lines(content):
-        if wanted.mentions.search(row):
+        if wanted.is_mentioned(row):
             raise FileRefused(
                 name, "names them and is in no format that we read: take them out by hand"
             )
