@@ -159,3 +159,163 @@ def continues(last: Happening, click: Happening, page: str | None, own: str | No
         and scale == last.properties.get("viewport_scale", 1)
         and (page is None or own is None or page == own)
     )
+
+
+def ordered(session: list[Happening]) -> list[Happening]:
+    return sorted(session, key=lambda e: (milliseconds(e), e.event_id))
+
+
+def dead_clicks(happenings: list[Happening]) -> set[Found]:
+    """2.5 s without the page's answer or a gesture at once; if unsure, once a session."""
+    found = set()
+    for session in sessions(happenings):
+        judged: list[Happening] = []
+        is_told: set[str] = set()
+        changes = [milliseconds(e) for e in session if e.event_name == "dom_changed"]
+        for place, event in enumerate(session):
+            if event.event_name != "click":
+                continue
+            is_keyboard = is_keyboard_only(session[: place + 1])
+            if is_by_keyboard(event) and not is_keyboard:
+                continue
+            at, element = milliseconds(event), event.properties.get("element_id")
+            before = [e for e in judged if element and e.properties.get("element_id") == element]
+            judged.append(event)
+            if before and at - milliseconds(before[-1]) < 1000:
+                continue
+            later = [e for e in session if milliseconds(e) >= at]
+            answers = [milliseconds(e) for e in later if e.event_name in ANSWERS]
+            gestures = [milliseconds(e) for e in later if e.event_name in GESTURES]
+            if any(answer < at + 2500 for answer in answers):
+                continue
+            if any(gesture < at + 100 for gesture in gestures):
+                continue
+            is_telling = any(change <= at + 2500 for change in changes)
+            doubt = "keys" if is_keyboard else "" if is_telling else "untold"
+            if doubt and doubt in is_told:
+                continue
+            is_told.add(doubt)
+            found.add(Found(event.actor, at + 2500, event.event_id, is_applicable=not doubt))
+    return found
+
+
+ANSWERS = {"dom_changed", "page_view", "page_leave", "something_unheard_of"}
+GESTURES = {"scroll", "text_selected"}
+
+
+def help_lingers(happenings: list[Happening]) -> set[Found]:
+    """12 s after a tip was shown, if nothing moved the page, hid it, or took the tip away."""
+    found = set()
+    for session in sessions(happenings):
+        for place, event in enumerate(session):
+            if event.event_name != "help_tip_shown":
+                continue
+            due = milliseconds(event) + 12_000
+            later = [e for e in session[place + 1 :] if e.event_name in TIP_ENDS]
+            if later and milliseconds(later[0]) < due:
+                continue
+            so_far = session[: place + 1]
+            is_measured = any("doc_height" in e.properties for e in so_far)
+            applies = is_measured and not is_keyboard_only(so_far)
+            found.add(Found(event.actor, due, event.event_id, is_applicable=applies))
+    return found
+
+
+TIP_ENDS = VISIBILITY | {"page_view", "scroll", "help_tip_shown", "help_tip_dismissed"}
+
+
+def backtracks(happenings: list[Happening]) -> set[Found]:
+    """The second time, and each one after, that a page is left within 7 s for the one before it."""
+    found = set()
+    for session in sessions(happenings):
+        views = [place for place, e in enumerate(session) if e.event_name == "page_view"]
+        times = 0
+        for first, second, third in zip(views, views[1:], views[2:], strict=False):
+            before, page, back = session[first], session[second], session[third]
+            between = {e.event_name for e in session[second + 1 : third]}
+            is_keyboard = is_keyboard_only(session[: third + 1])
+            if before.page_url != back.page_url or page.page_url == back.page_url:
+                continue
+            if between & {"click", "scroll"} or ("key_press" in between and not is_keyboard):
+                continue
+            if milliseconds(back) - milliseconds(page) < 7000:
+                times += 1
+                if times >= 2:
+                    at = milliseconds(back)
+                    found.add(Found(back.actor, at, back.event_id, is_applicable=not is_keyboard))
+    return found
+
+
+def abandoned_forms(happenings: list[Happening]) -> set[Found]:
+    """A form begun on a page, and not sent when that is left or 30 minutes are up."""
+    found = set()
+    for session in sessions(happenings):
+        pages = page_of_each(session)
+        touched = set()
+        sent_count = 0
+        for place, event in enumerate(session):
+            sent_count += event.event_name == "form_submitted"
+            attempt = (pages[event.event_id], sent_count)
+            if event.event_name != "form_started" or attempt in touched:
+                continue
+            touched.add(attempt)
+            at = milliseconds(event)
+            due = at + 1_800_000
+            left = left_at(session, pages, pages[event.event_id])
+            end = left if left is not None and at <= left < due else due
+            sent = [milliseconds(e) for e in session[place:] if e.event_name == "form_submitted"]
+            is_sent = bool(sent) and (sent[0] < end or (sent[0] == end and end < due))
+            if not is_sent:
+                found.add(Found(event.actor, end, event.event_id))
+    return found
+
+
+def left_at(session: list[Happening], pages: dict, page: str | None) -> int | None:
+    """When a page was left: as it says itself, or when the next one came."""
+    said = [
+        milliseconds(e)
+        for e in session
+        if e.event_name == "page_leave" and page is not None and pages[e.event_id] == page
+    ]
+    views = [e for e in session if e.event_name == "page_view"]
+    ids = [view.event_id for view in views]
+    following = views[ids.index(page) + 1 :] if page is not None else []
+    return min([*said[:1], *(milliseconds(view) for view in following[:1])], default=None)
+
+
+def abandoned_setups(happenings: list[Happening]) -> set[Found]:
+    """Two days after a set-up began, if neither the browser nor the person has finished it."""
+    found = set()
+    events = ordered(
+        [e for e in happenings if e.event_name in ("setup_started", "setup_completed")]
+    )
+    for place, event in enumerate(events):
+        if event.event_name != "setup_started":
+            continue
+        at = milliseconds(event)
+        is_resumed = is_completed = False
+        for trace in (lambda e: e.actor, lambda e: person(e, happenings)):
+            mine = [e for e in events[:place] if trace(e) == trace(event)]
+            starts = [milliseconds(e) for e in mine if e.event_name == "setup_started"]
+            ends = [milliseconds(e) for e in mine if e.event_name == "setup_completed"]
+            if starts and not (ends and ends[-1] >= starts[-1]):
+                is_resumed |= at - starts[-1] < TWO_DAYS_MS
+            is_completed |= any(
+                milliseconds(e) < at + TWO_DAYS_MS
+                for e in events[place + 1 :]
+                if trace(e) == trace(event) and e.event_name == "setup_completed"
+            )
+        if not is_resumed and not is_completed:
+            found.add(Found(event.actor, at + TWO_DAYS_MS, event.event_id))
+    return found
+
+
+def person(event: Happening, happenings: list[Happening]) -> str:
+    """Who it was: the browser, until it names somebody; here nobody signs in after that."""
+    names = [
+        e.user_id for e in happenings if e.actor == event.actor and e.user_id and e.at <= event.at
+    ]
+    return names[0] if names else event.actor
+
+
+TWO_DAYS_MS = 172_800_000
