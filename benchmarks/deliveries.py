@@ -4,7 +4,7 @@
 [--drt PYTHON] [--limit 50] [--kill]`. Shapes: `single`, one signed request for each operation;
 `batch`, a hundred to a request; `membership`, a thousand people to a request. Each run is a process
 of its own, whose peak memory is that of the whole process. The receiver answers at once and keeps
-nothing but the count, the most requests in any second by its own clock, and the keys it was sent.
+nothing but counts, and when its first and last request came.
 
 `--drt` names a Python in which drt-core is installed: it sends the same rows, from SQLite, by its
 REST destination in record mode (single) or in batches of a hundred.
