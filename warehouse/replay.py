@@ -114,6 +114,8 @@ def replay(
     """
     if end <= start:
         raise KairosError("--to must lie after --from")
+    if not home.warehouse.exists():
+        raise KairosError("nothing was ever decided: run `kairos build` first")
     with TemporaryDirectory(prefix="replay-", dir=home.ensure().root) as folder:
         scratch = Path(folder)
         project = compile_project(Home(scratch, scratch / "compiled.duckdb", "", scratch))

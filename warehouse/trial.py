@@ -24,7 +24,10 @@ def check_trials(project: CompiledProject, trials: Mapping[str, Path]) -> None:
         model = project.models.get(name)
         if model is None or model.kind != "seed" or model.seed_path is None:
             raise KairosError(f"there is no seed {name!r}: see the files in seeds/")
-        _check(model, model.seed_path, path, allowed.get(name, {}))
+        try:
+            _check(model, model.seed_path, path, allowed.get(name, {}))
+        except UnicodeDecodeError as error:
+            raise KairosError(f"{path}: not a text in UTF-8 ({error}); save it as UTF-8") from error
 
 
 def _check(model: Model, seed: Path, path: Path, allowed: Mapping[str, set[str]]) -> None:

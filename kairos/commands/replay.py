@@ -56,6 +56,8 @@ def command(
     the settings as they are with what it decides under yours.
     """
     files = dict(_trial(text) for text in trials)
+    if html and not html.parent.is_dir():
+        raise KairosError(f"--html {html}: there is no folder {html.parent}")
     with progress("replaying") as report:
         done = replay(invocation.home, start, end, files, every, on_step=report)
     if html:

@@ -231,6 +231,18 @@ def test_a_file_that_is_no_seed_is_refused_by_row(
     assert said in str(refused.value)
 
 
+def test_a_file_that_is_no_text_and_a_warehouse_that_is_none_are_said(
+    home: Home, tmp_path: Path
+) -> None:
+    path = tmp_path / "trial.csv"
+    path.write_bytes(b"cap_name,\xff\n")
+    with pytest.raises(KairosError, match=r"trial.csv: .* save it as UTF-8"):
+        scheduled(home, fatigue_caps=path)
+    empty = tmp_path / "empty"
+    with pytest.raises(KairosError, match="nothing was ever decided: run `kairos build` first"):
+        scheduled(Home(empty, empty / "warehouse.duckdb", "", empty))
+
+
 def test_a_stretch_in_which_nothing_happened_is_said(home: Home) -> None:
     with pytest.raises(KairosError, match="nothing was decided in that stretch"):
         replay(home, moment(LATER + 10), moment(LATER + 20), {})
@@ -263,6 +275,10 @@ def crowded(world: World, seed: int) -> None:
     world.cap("of_account", scope="account", window_seconds=1800, maximum=2)
     for number in range(12):
         world.person(f"p{number}", account_id=f"a{number % 3}" if number < 9 else None)
+    for number in range(12, 40):
+        world.person(f"p{number}", account_id="large")
+        when = START + timedelta(seconds=190 * (number - 12))
+        world.moment("mail", when, f"p{number}", f"of p{number}")
     for _ in range(160):
         person = chance.randrange(12)
         world.moment(
