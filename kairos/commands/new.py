@@ -59,8 +59,8 @@ def trigger(name: str) -> None:
     for path in scaffold(PROJECT, name):
         click.echo(path.relative_to(PROJECT))
     click.echo(
-        f"Change the rule and its test, then: dbt build --select +{name} "
-        "(is_enabled in seeds/triggers.csv switches it on)"
+        "Change the rule, its test and its content, then: kairos build "
+        f"(is_enabled of {name} in seeds/triggers.csv switches it on)"
     )
 
 
