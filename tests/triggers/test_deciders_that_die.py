@@ -19,7 +19,7 @@ from warehouse.transform import dbt, parse
 
 MORNING, NOON = 3600, 3 * 3600
 DECIDING = ("run", "--select", "path:models/triggers")
-KILLS = int(os.environ.get("KAIROS_KILLS", "2"))
+KILLS = 2
 PEOPLE = 12
 
 
