@@ -123,9 +123,10 @@ def tell(answer: dict[str, Any]) -> list[str]:
     if not answer["decisions"]:
         if not answer["has_events"] and not answer["is_known"]:
             return [f"{user} is unknown: no event and no list of users names them."]
+        found = plural(answer["signal_count"], "signal") if answer["signal_count"] else "no signal"
         return [
-            f"{user} was never a candidate for {about}: no rule found its moment "
-            f"in their {plural(answer['signal_count'], 'signal')}."
+            f"{user} was never a candidate for {about}: there is {found} of theirs, "
+            "and no rule found its moment."
         ]
     lines = []
     for decision in answer["decisions"]:

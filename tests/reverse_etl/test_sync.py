@@ -254,3 +254,27 @@ def test_the_seed_alone_says_what_becomes_of_a_message_in_doubt_that_nobody_can_
 
     assert line.sync(destination, tuning=patience).counts == after
     assert set(sandbox.witness(destination).events.values()) == {times}
+
+
+def test_who_enters_and_leaves_and_enters_again_is_in(any_line: Line, sandbox) -> None:
+    for number, verb in enumerate(["add", "remove", "add", "remove", "add"]):
+        any_line.plan([operation(number, destination="appcues", user_key="ann", verb=verb)])
+        assert any_line.sync("appcues").counts == {"accepted": 1}
+        members = sandbox.witness("appcues").members["people"]
+        assert members == ({"ann"} if verb == "add" else set())
+
+
+def test_a_refused_row_is_tried_by_each_run_until_it_expires_and_holds_up_nobody(
+    any_line: Line, sandbox
+) -> None:
+    sandbox.fault(kind="reject", destination="appcues", users=["ann"], times=None)
+    ann = moment(1, destination="appcues", user_key="ann", expires_at=later(hours=2))
+    for number in range(2):
+        bob = moment(10 + number, destination="appcues", user_key="bob")
+        any_line.plan([ann, bob])
+        assert any_line.sync("appcues").counts == {"rejected": 1, "accepted": 1}
+    any_line.now = later(hours=2)
+    any_line.plan([ann])
+    assert any_line.sync("appcues").counts == {"expired": 1}
+    any_line.plan([])
+    assert any_line.sync("appcues").counts == {}
