@@ -165,7 +165,7 @@ REASONS = {
     "no_consent": "the person does not want messages on {by}",
     "suppression_list": "the person is on a suppression list ({by})",
     "disabled": "the trigger is switched off",
-    "expired": "it was too late",
+    "expired": "it came up too late, after the moment had expired",
     "not_due": "its delay is not over",
     "exited": "{by} happened meanwhile",
     "retracted": "late data took the moment back",
@@ -196,12 +196,35 @@ def _operands(operands: dict[str, Any]) -> str:
                 for limit in value
             ]
         elif value is not None:
-            words.append(f"{name.removesuffix('_at').replace('_', ' ')} {_value(value)}")
+            words.append(_operand(name, value))
     return f"[{', '.join(words)}]" if words else ""
 
 
-def _value(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+LABELS = {"rank": "place in their line", "rivals": "others in it", "place": "place in [0, 1)"}
+"""Operands whose names say little by themselves."""
+
+
+def _operand(name: str, value: Any) -> str:
+    """Write `age_seconds` 3228.8 as `age: 53 min 49 s`, and `is_ghost` False as `ghost: no`."""
+    if name.endswith("_seconds"):
+        name, value = name.removesuffix("_seconds"), _duration(float(value))
+    elif isinstance(value, bool):
+        value = "yes" if value else "no"
+    elif isinstance(value, float):
+        value = round(value, 3)
+    if name in LABELS:
+        return f"{LABELS[name]}: {value}"
+    label = name.removesuffix("_at").removeprefix("is_").removeprefix("has_").replace("_", " ")
+    return f"{label}: {value}"
+
+
+def _duration(seconds: float) -> str:
+    rest, parts = round(seconds), []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if rest >= length:
+            parts.append(f"{rest // length} {unit}")
+            rest %= length
+    return " ".join([*parts, f"{rest} s"] if rest or not parts else parts)
 
 
 def _clock(instant: datetime) -> str:

@@ -61,6 +61,16 @@ def test_somebody_who_was_never_a_candidate_and_somebody_unknown(world, ask):
     assert ask("nobody").startswith("nobody is unknown")
 
 
+def test_operands_are_words_that_a_person_would_use(world, ask):
+    world.trigger("tip", expiry_seconds=3600)
+    world.moment("tip", MONDAY)
+    world.decide(MONDAY + timedelta(days=1, hours=1, seconds=1))
+    answer = ask("ann")
+    assert "it came up too late" in answer
+    assert "age: 1 d 1 h 1 s" in answer
+    assert "enabled: yes" in answer
+
+
 def test_an_earlier_instant_shows_what_was_decided_by_then(world, ask):
     world.trigger("tip", delay_seconds=3600)
     world.moment("tip", MONDAY)
