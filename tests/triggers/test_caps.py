@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.triggers.world import at
 
 MONDAY = at("2026-01-05 09:00")
@@ -51,6 +53,26 @@ def test_a_calendar_day_may_have_25_hours(world):
     assert world.sent("tip", at("2026-10-24 22:00"), "eva")
     assert not world.sent("tip", at("2026-10-25 22:59:59"), "eva")
     assert world.sent("tip", at("2026-10-25 23:00"), "eva")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "midnight"),
+    [
+        ("2026-03-28 23:00", "2026-03-29 08:00", "2026-03-29 22:00"),
+        ("2026-10-24 22:00", "2026-10-25 08:00", "2026-10-25 23:00"),
+    ],
+)
+def test_what_waits_for_another_day_wakes_at_its_midnight_though_the_clocks_change(
+    world, first, second, midnight
+):
+    world.trigger("mail", on_capped="defer")
+    world.cap("daily", window_kind="calendar_day", window_seconds=None)
+    world.person("eva", time_zone="Europe/Berlin")
+    assert world.sent("mail", at(first), "eva")
+    world.moment("mail", at(second), "eva")
+    [waiting] = world.decide(at(second))
+    assert waiting["outcome"] == "deferred"
+    assert waiting["deferred_until"] == at(midnight).replace(tzinfo=None)
 
 
 def test_b3_two_pushes_a_week_let_the_third_wait(world):
