@@ -36,7 +36,8 @@ def erase_at_destinations(
     """Tell every destination that was sent something of somebody, one after another.
 
     Each gives a place whose `row_count` is how many memberships and records were taken back, and
-    whose `problem` says what is left to do by hand.
+    whose `problem` says what is left to do: by hand, or by another call, which needs the ledger to
+    know still where they are.
     """
     memberships = ledger.memberships(user_key)
     for name in ledger.destinations_of(user_key):
@@ -44,11 +45,11 @@ def erase_at_destinations(
         try:
             target = destinations.find(name).from_env(env)
         except NotConfigured as error:
-            yield Place(name, 0, f"{error}; or delete them there by hand")
+            yield Place(name, 0, f"{error}, or it cannot be asked: delete them there by hand")
             continue
         left = _leave(target, ledger, user_key, audiences, clock)
         if left:
-            yield Place(name, 0, left)
+            yield Place(name, 0, left, is_unfinished=True)
             continue
         requests = target.erasure(user_key)
         if not requests:
@@ -58,6 +59,10 @@ def erase_at_destinations(
         transport = target.transport()
         try:
             problem = next((why for one in requests if (why := _ask(target, transport, one))), None)
+        except (NotSent, OutcomeUnknown) as error:
+            problem = f"it could not be asked to forget them ({error}): run this again"
+            yield Place(name, len(audiences), problem, is_unfinished=True)
+            continue
         finally:
             transport.close()
         yield Place(name, len(audiences) + (0 if problem else 1), problem)
@@ -113,17 +118,17 @@ def _removal(destination: str, audience: str, user_key: str, at: datetime) -> Op
 
 
 def _ask(target: Destination, transport: Transport, request: Request) -> str | None:
-    """Send one request until there is an answer that counts; say what did not succeed."""
+    """Send one request until there is an answer that counts; say what it refuses.
+
+    Raises NotSent or OutcomeUnknown where there is none.
+    """
     attempts = Retrying(
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_random_exponential(multiplier=PAUSE_SECONDS),
         retry=retry_if_exception_type((NotSent, OutcomeUnknown)),
         reraise=True,
     )
-    try:
-        verdict, status = attempts(_send, target, transport, request)
-    except (NotSent, OutcomeUnknown) as error:
-        return f"it could not be asked to forget them ({error}): run this again"
+    verdict, status = attempts(_send, target, transport, request)
     # whom the vendor does not know, it has nothing to forget of
     if verdict in (Verdict.READ, Verdict.NO_TARGET):
         return None

@@ -60,6 +60,8 @@ class Place:
     row_count: int
     problem: str | None = None
     """What a person still has to do; None where nothing is left."""
+    is_unfinished: bool = False
+    """Whether the same command, called again, may do it after all."""
 
 
 def trace(home: Home, user_id: str) -> Traces:
@@ -89,9 +91,15 @@ def trace(home: Home, user_id: str) -> Traces:
 
 
 def last_as_of(home: Home) -> datetime | None:
-    """Return the "now" of the last run: built anew as of then, nothing is decided that was not."""
+    """Return the "now" of the last run: built anew as of then, nothing is decided that was not.
+
+    None where no run was ever complete.
+    """
     with connect(home, read_only=True) as connection:
-        [(last,)] = connection.execute(f"select max(as_of) from {SCHEMA}.line_marks").fetchall()
+        try:
+            [(last,)] = connection.execute(f"select max(as_of) from {SCHEMA}.line_marks").fetchall()
+        except duckdb.CatalogException:
+            return None
     return None if last is None else as_utc(last)
 
 

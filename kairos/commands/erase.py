@@ -93,7 +93,12 @@ def _erase(invocation: Invocation, ledger: Ledger, traces: Traces) -> list[Place
     ]
     places += erase_at_destinations(ledger, user, invocation.env, lambda: datetime.now(UTC))
     places += erase_warehouse(home, traces)
-    places.append(Place("ledger", ledger.erase(user)))
+    if any(place.is_unfinished for place in places):
+        # it alone knows where to go on
+        problem = "kept until every destination could be asked: run this again"
+        places.append(Place("ledger", 0, problem, is_unfinished=True))
+    else:
+        places.append(Place("ledger", ledger.erase(user)))
     try:
         with progress("building") as report:
             build(home, last_as_of(home), full_refresh=True, on_node=report)
@@ -120,7 +125,12 @@ def _receipt(user: str, places: Sequence[Place], erased_at: datetime) -> dict[st
         "salt": salt,
         "sha256_of_salt_and_user": hashlib.sha256((salt + user).encode()).hexdigest(),
         "is_complete": not any(place.problem for place in places),
-        "places": [asdict(place) for place in places if place.row_count or place.problem],
+        "places": [
+            # what a destination answers may name them
+            {**asdict(place), "problem": place.problem and place.problem.replace(user, "***")}
+            for place in places
+            if place.row_count or place.problem
+        ],
     }
 
 

@@ -704,14 +704,23 @@ class Ledger:
     # one person
 
     def memberships(self, user_key: str) -> list[tuple[str, str]]:
-        """The destinations and audiences in which somebody is, by what was acknowledged last."""
-        latest: dict[tuple[str, str], tuple[datetime, str]] = {}
+        """The destinations and audiences in which somebody perhaps is.
+
+        An addition counts that was sent, whatever became of it, until a later removal was
+        acknowledged.
+        """
+        added: dict[tuple[str, str], datetime] = {}
+        removed: dict[tuple[str, str], datetime] = {}
         for row in self._of_person(user_key):
-            if row.kind == Kind.AUDIENCE and row.acknowledged_at is not None:
+            if row.kind != Kind.AUDIENCE or row.sent_at is None:
+                continue
+            if row.operation == "add" or row.acknowledged_at is not None:
+                latest = added if row.operation == "add" else removed
                 place = (row.destination, row.object_key)
-                said = (row.acknowledged_at, row.operation)
-                latest[place] = max(said, latest.get(place, said))
-        return sorted(place for place, (_, operation) in latest.items() if operation == "add")
+                latest[place] = max(row.sent_at, latest.get(place, row.sent_at))
+        return sorted(
+            place for place, at in added.items() if place not in removed or removed[place] < at
+        )
 
     def destinations_of(self, user_key: str) -> list[str]:
         """The destinations that perhaps know somebody: something was sent there."""

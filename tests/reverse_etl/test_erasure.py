@@ -1,7 +1,12 @@
 """One person taken out of destinations and ledger, and everybody else left where they are."""
 
-import pytest
+import json
 
+import pytest
+from click.testing import CliRunner
+
+from kairos.commands.erase import command
+from kairos.invocation import Invocation
 from reverse_etl.erasure import erase_at_destinations
 from reverse_etl.errors import LedgerUnavailable
 from reverse_etl.ledger.caps import Cap, Guard
@@ -9,6 +14,7 @@ from reverse_etl.ledger.store import Ledger, ToReserve
 from reverse_etl.model import Scope
 from reverse_etl.sandbox import Sandbox
 from tests.reverse_etl.conftest import NOW, Line, operation
+from warehouse.erasure import Traces
 
 FORGETFUL = (
     "appcues",
@@ -93,8 +99,22 @@ def test_a_vendor_that_is_down_or_forgets_to_answer_is_said_and_asked_again(
         sandbox.fault(kind="5xx", destination="braze", path="/users/delete", times=99)
         [place] = erase(line, ledger)
         assert "run this again" in place.problem
+        assert place.is_unfinished
         sandbox.faults.clear()
         assert erase(line, ledger)[0].problem is None
+
+
+def test_who_perhaps_entered_is_taken_out_too(line: Line, sandbox: Sandbox) -> None:
+    sandbox.fault(kind="commit_then_drop", destination="amplitude", times=None)
+    line.plan([operation(1, destination="amplitude", user_key="ann")])
+    assert set(line.sync("amplitude").counts) <= {"unknown", "retryable"}
+    assert sandbox.witness("amplitude").members["people"] == {"ann"}
+    sandbox.faults.clear()
+    with Ledger.open(line.home.ledger_url) as ledger:
+        assert ledger.memberships("ann") == [("amplitude", "people")]
+        erase(line, ledger)
+        assert ledger.memberships("ann") == []
+    assert not sandbox.witness("amplitude").members["people"]
 
 
 def test_a_destination_without_credentials_is_left_to_a_person(line: Line) -> None:
@@ -130,3 +150,27 @@ def test_nobody_is_erased_while_a_run_delivers(ledger: Ledger) -> None:
     with ledger.owner("running"), pytest.raises(LedgerUnavailable, match="has ended"):
         ledger.erase("ann")
     assert ledger.erase("ann") == 0
+
+
+def test_the_ledger_is_kept_until_every_destination_could_be_asked(
+    line: Line, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = Traces("ann", frozenset(), frozenset(), frozenset(), frozenset())
+    monkeypatch.setattr("kairos.commands.erase.trace", lambda home, user: nobody)
+    monkeypatch.setattr("kairos.commands.erase.build", lambda *_, **__: None)
+    deliver(line, "braze")
+
+    def run() -> dict:
+        invocation = Invocation(line.env, line.home)
+        done = CliRunner().invoke(command, ["ann", "--yes", "--json"], obj=invocation)
+        return {"status": done.exit_code, **json.loads(done.stdout)}
+
+    sandbox.fault(kind="5xx", destination="braze", path="/users/delete", times=99)
+    first = run()
+    assert (first["status"], first["is_complete"]) == (3, False)
+    assert "ann" not in json.dumps(first)
+    sandbox.faults.clear()
+    assert run()["status"] == 0
+    assert "ann" in sandbox.witness("braze").deleted
+    with Ledger.open(line.home.ledger_url) as ledger:
+        assert {row.user_key for row in ledger.operations()} == {"bob"}
