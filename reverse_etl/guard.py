@@ -47,7 +47,8 @@ def held_back(
 ) -> list[HeldBack]:
     """Find audiences of which the plan removes more than the share, or everybody.
 
-    Members are counted from what the destination acknowledged, as the warehouse knows it.
+    Members are counted from what the destination acknowledged, as the warehouse knows it. Who is
+    out already and is only removed again, in a full resync, does not count.
     """
     rows = connection.execute(
         """
@@ -59,10 +60,20 @@ def held_back(
         ),
 
         removals as (
-            select object_key, count(*) as removal_count
+            select sync_plan.object_key, count(*) as removal_count
             from kairos.sync_plan
-            where destination = $destination and kind = 'audience' and operation = 'remove'
-            group by object_key
+            left join kairos.sync_state
+                on
+                    sync_plan.destination = sync_state.destination
+                    and sync_plan.kind = sync_state.kind
+                    and sync_plan.object_key = sync_state.object_key
+                    and sync_plan.user_key = sync_state.user_key
+            where
+                sync_plan.destination = $destination
+                and sync_plan.kind = 'audience'
+                and sync_plan.operation = 'remove'
+                and coalesce(sync_state.is_present, true)
+            group by sync_plan.object_key
         )
 
         select removals.object_key, coalesce(members.member_count, 0), removals.removal_count

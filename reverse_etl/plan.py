@@ -173,6 +173,12 @@ def _plan(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
             raise no_plan(home) from error
 
 
+def require_plan(home: Home) -> None:
+    """Raise the KairosError of `no_plan` unless a plan was built."""
+    with _plan(home) as connection:
+        connection.execute("select 1 from kairos.sync_plan limit 0")
+
+
 def no_plan(home: Home) -> KairosError:
     """The error of a warehouse in which no plan was built yet."""
     return KairosError(f"{home.warehouse} holds no plan: run `kairos build` first")

@@ -129,3 +129,11 @@ create table if not exists raw.sync_runs (
     request_count integer,
     loaded_at timestamp
 );
+
+-- who asked for everything to be said to a destination again, and how far the ledger was then
+create table if not exists raw.resyncs (
+    destination varchar,
+    ledger_sequence bigint,
+    requested_at timestamp,
+    loaded_at timestamp
+);

@@ -13,13 +13,15 @@ import click
 
 from kairos.invocation import NEEDS_A_PERSON, Invocation, pass_invocation
 from kairos.options import as_of_option, json_option
-from kairos.output import emit_json, note, plural
+from kairos.output import emit_json, note, plural, progress
 from reverse_etl import destinations, plan
 from reverse_etl.errors import NotConfigured
 from reverse_etl.ledger.retention import retention
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.replica import replicate
+from reverse_etl.resync import resync
 from reverse_etl.sync import SyncOptions, SyncReport, sync
+from warehouse.connection import lock_timeout, writer
 from warehouse.errors import KairosError
 
 
@@ -31,6 +33,8 @@ from warehouse.errors import KairosError
               help="Send at most so many operations to each destination.")  # fmt: skip
 @click.option("--allow-mass-removal", is_flag=True,
               help="Let a large part of an audience, or all of it, leave at once.")  # fmt: skip
+@click.option("--full-resync", is_flag=True,
+              help="Say everything again, but no message: who is in, who left, attributes.")  # fmt: skip
 @json_option
 @pass_invocation
 def command(
@@ -40,9 +44,13 @@ def command(
     as_of: datetime | None,
     max_rows: int | None,
     allow_mass_removal: bool,
+    full_resync: bool,
     as_json: bool,
 ) -> None:
     """Deliver what is planned: to the destinations named, or to all that are configured.
+
+    After --full-resync, for a platform that lost or changed what it held, the plan is made anew and
+    delivered; with --max-rows 0 nothing is sent yet, and `kairos plan` shows it.
 
     Destinations do not wait for each other. Ctrl-C (or SIGTERM) ends the run in order: what is
     under way is finished and written down, the rest is sent by the next run.
@@ -52,6 +60,11 @@ def command(
     3 something needs a person: rows refused or in doubt, a destination that is down or refuses us,
     removals held back.
     """
+    if full_resync and (dry_run or not names):
+        raise click.UsageError(
+            "--full-resync needs the names of destinations, and changes their plan: "
+            "to see it before anything is sent, give --max-rows 0 and then run `kairos plan`"
+        )
     if dry_run:
         for name in names:
             destinations.find(name)
@@ -59,6 +72,8 @@ def command(
         return
     chosen = _chosen(names, invocation.env)
     options = SyncOptions(max_rows=max_rows, allow_mass_removal=allow_mass_removal)
+    if full_resync:
+        _resync(invocation, chosen, as_of)
     reports, errors = _deliver(invocation, chosen, as_of, options)
     if as_json:
         emit_json(
@@ -92,6 +107,16 @@ def _chosen(names: Sequence[str], env: Mapping[str, str]) -> list[str]:
         except NotConfigured as error:
             note(f"skipped: {error}")
     return chosen
+
+
+def _resync(invocation: Invocation, chosen: Sequence[str], as_of: datetime | None) -> None:
+    home = invocation.home.ensure()
+    with (
+        writer(home, lock_timeout(invocation.env)),
+        Ledger.open(home.ledger_url) as ledger,
+        progress("planning") as report,
+    ):
+        resync(home, ledger, chosen, as_of or datetime.now(UTC), report)
 
 
 def _dry_run(

@@ -42,6 +42,12 @@ doubts as (
 
 ),
 
+resyncs as (
+
+    select * from {{ ref('stg_ledger__resyncs') }}
+
+),
+
 keys as (
 
     select
@@ -80,7 +86,8 @@ compared as (
         coalesce(known.acknowledged_count, 0) as acknowledged_count,
         desired.user_key is not null as is_desired,
         coalesce(known.is_present, false) as is_present,
-        doubts.user_key is not null as is_doubtful
+        doubts.user_key is not null as is_doubtful,
+        coalesce(known.ledger_sequence <= resyncs.ledger_sequence, false) as is_said_again
 
     from keys
     left join desired
@@ -101,11 +108,14 @@ compared as (
             and keys.kind = doubts.kind
             and keys.object_key = doubts.object_key
             and keys.user_key = doubts.user_key
+    left join resyncs
+        on keys.destination = resyncs.destination
 
 )
 
--- desired minus acknowledged; where a doubt is open, what should be is said again. A profile is
--- never removed: the platform may know more of the person than we do.
+-- desired minus acknowledged; where a doubt is open, or a full resync was asked for, what should be
+-- is said again, that somebody is out too. A profile is never removed: the platform may know more
+-- of the person than we do.
 select
     destination,
     kind,
@@ -117,8 +127,10 @@ select
     case
         when is_desired and not is_present then 'add'
         when is_desired and known_hash != {{ hash_id(["payload"]) }} then 'update'
-        when is_desired and is_doubtful then 'add'
-        when not is_desired and kind = 'audience' and (is_present or is_doubtful) then 'remove'
+        when is_desired and (is_doubtful or is_said_again) then 'add'
+        when
+            not is_desired and kind = 'audience' and (is_present or is_doubtful or is_said_again)
+            then 'remove'
     end as operation
 
 from compared

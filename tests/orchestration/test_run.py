@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from kairos.cli import main
 from orchestration.instance import instance
 from orchestration.run import QUIETLY, LineStopped, Summary, run_line
 from reverse_etl.dispatch.dispatcher import Tuning
+from reverse_etl.ledger.caps import Guard
+from reverse_etl.ledger.store import Ledger
+from reverse_etl.model import Result, State
 from reverse_etl.sandbox import Sandbox
 from reverse_etl.sync import SyncOptions
+from tests.reverse_etl.conftest import operation
 from warehouse.connection import connect
 from warehouse.home import Home
 from warehouse.lock import writer
@@ -234,3 +239,65 @@ def test_a_person_may_run_a_part_of_the_line_from_the_ui(
             ).success
 
     assert rows(home, "select count(*) from kairos.stg_kairos__events") == [(5,)]
+
+
+def test_a_full_resync_says_everything_again_and_keeps_removals(
+    days: Days, sandbox: Sandbox
+) -> None:
+    """A platform that lost one person and brought back another is put right; no message repeats."""
+    appcues = sandbox.witness("appcues")
+    messages = dict(appcues.events)
+    members = {name: set(people) for name, people in appcues.members.items()}
+    with Ledger.open(days.home.ledger_url) as ledger:
+        leave(ledger, "needs_help", "zoe")
+    for people in appcues.members.values():
+        people.clear()
+    appcues.members["needs_help"].add("zoe")
+    appcues.profiles.clear()
+    at = (AS_OF + timedelta(minutes=6)).isoformat()
+    asked = ["sync", "appcues", "--as-of", at, "--json"]
+
+    planned = CliRunner().invoke(
+        main, [*asked, "--full-resync", "--max-rows", "0"], env=days.env, catch_exceptions=False
+    )
+    done = CliRunner().invoke(main, asked, env=days.env, catch_exceptions=False)
+    CliRunner().invoke(main, ["build", "--as-of", at], env=days.env, catch_exceptions=False)
+    again = CliRunner().invoke(main, asked, env=days.env, catch_exceptions=False)
+
+    assert planned.exit_code == 0, planned.output
+    assert json.loads(planned.stdout)["reports"][0]["request_count"] == 0
+    assert done.exit_code == 0, done.output
+    assert appcues.members == members
+    assert members["needs_help"] and members["onboarding_completed"]
+    assert appcues.profiles
+    assert dict(appcues.events) == messages
+    assert json.loads(again.stdout)["reports"][0]["planned_count"] == 0
+
+
+def leave(ledger: Ledger, audience: str, user_key: str) -> None:
+    """Write into the ledger that somebody entered an audience once, and left it."""
+    for verb in ("add", "remove"):
+        done = replace(
+            operation(0, destination="appcues", object_key=audience, user_key=user_key, verb=verb),
+            planned_at=AS_OF,
+        )
+        with ledger.owner(verb):
+            ledger.claim(
+                [done],
+                owner_id=verb,
+                run_id=verb,
+                at=AS_OF,
+                guard=Guard([], "UTC"),
+                resends=lambda *_: True,
+            )
+            ledger.begin([done.idempotency_key], verb, AS_OF)
+            ledger.finish([(done, Result(State.ACCEPTED, 200))], verb, AS_OF)
+
+
+def test_a_full_resync_before_the_first_build_says_what_to_do(home: Home, sandbox: Sandbox) -> None:
+    env = {"KAIROS_HOME": str(home.root), **sandbox.environment("webhook")}
+
+    done = CliRunner().invoke(main, ["sync", "webhook", "--full-resync"], env=env)
+
+    assert done.exit_code == 1
+    assert "or `kairos build`" in done.stderr
