@@ -34,7 +34,7 @@ from warehouse.errors import KairosError
 @click.option("--allow-mass-removal", is_flag=True,
               help="Let a large part of an audience, or all of it, leave at once.")  # fmt: skip
 @click.option("--full-resync", is_flag=True,
-              help="Say everything again, but no message: who is in, who left, attributes.")  # fmt: skip
+              help="Say everything again but messages: who is in, who left, profiles.")  # fmt: skip
 @json_option
 @pass_invocation
 def command(
