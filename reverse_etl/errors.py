@@ -7,6 +7,10 @@ class NotConfigured(KairosError):
     """A destination misses settings; the message names every variable to set."""
 
 
+class NetworkUnusable(KairosError):
+    """A variable of the network, a proxy's or that of certificates, cannot be used."""
+
+
 class LibraryMissing(KairosError):
     """A destination needs a library that is not installed; the message names the extra."""
 

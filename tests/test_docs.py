@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from functools import cache
 from pathlib import Path
 
@@ -222,7 +222,7 @@ def settings() -> Mapping[str, tuple[bool, bool]]:
             bool(each.metadata.get("secret")),
         )
         for name in destinations.names()
-        for each in fields(destinations.find(name))
+        for each in destinations.find(name).settings()
     }
 
 

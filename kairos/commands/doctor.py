@@ -43,6 +43,7 @@ def _checks(invocation: Invocation, destination: str | None, deep: bool) -> Iter
 
     home, env = invocation.home, invocation.env
     if destination is not None:
+        yield from delivery.check_way(destination, env)
         yield guarded(destination, lambda: delivery.check_destination(destination, env))
         return
     yield guarded("python", lambda: installation.check_python(PROJECT))
@@ -53,5 +54,6 @@ def _checks(invocation: Invocation, destination: str | None, deep: bool) -> Iter
     yield guarded("ledger", lambda: state.check_ledger(home))
     if deep:
         yield guarded("dbt", lambda: state.check_project(home))
+    yield guarded("network", lambda: delivery.check_network(env))
     yield guarded("switches", delivery.check_switches)
     yield from delivery.check_destinations(env)

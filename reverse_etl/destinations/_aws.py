@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
 from reverse_etl.destinations._bus import Bus, library, refused
 from reverse_etl.destinations.base import setting
 from reverse_etl.dispatch.transport import Transport
@@ -39,6 +41,7 @@ PASSING = frozenset(
         "ThrottlingException",
     }
 )
+NOT_REACHED = (NewConnectionError, ConnectTimeoutError)
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
 
@@ -91,8 +94,18 @@ class Calling:
             return refused(_status(code, status), f"{code}: {error.response['Error']['Message']}")
         except (errors.NoCredentialsError, errors.PartialCredentialsError) as error:
             return refused(401, str(error))
-        except (errors.EndpointConnectionError, errors.ConnectTimeoutError) as error:
+        except (
+            errors.EndpointConnectionError,
+            errors.ConnectTimeoutError,
+            errors.SSLError,
+        ) as error:
             raise NotSent(f"AWS cannot be reached ({type(error).__name__})") from error
+        except errors.ProxyConnectionError as error:
+            # the same class for a proxy that is not there and for one that broke with the request
+            cause = error.kwargs["error"].original_error
+            is_early = isinstance(cause, NOT_REACHED) or str(cause).startswith("Tunnel connection")
+            meaning = NotSent if is_early else OutcomeUnknown
+            raise meaning(f"AWS: the proxy failed ({type(cause).__name__})") from error
         except errors.HTTPClientError as error:
             raise OutcomeUnknown(f"AWS did not answer ({type(error).__name__})") from error
         answer.pop("ResponseMetadata", None)

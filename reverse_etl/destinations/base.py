@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
+from reverse_etl.dispatch.network import Network
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.dispatch.transport import HttpTransport, Transport
 from reverse_etl.errors import NotConfigured
@@ -117,15 +118,18 @@ class Destination(ABC):
 
     name: ClassVar[str]
 
+    network: Network = field(default_factory=Network, repr=False)
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
         """Read each setting from `KAIROS_<DESTINATION>_<FIELD>`; name everything that is missing.
 
-        With `_FILE` behind the name of the variable, its value is read from that file.
+        With `_FILE` behind the name of the variable, its value is read from that file. Proxy and
+        certificates come from their usual variables.
         """
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"network": Network.from_env(env)}
         missing: list[str] = []
-        for declared in fields(cls):
+        for declared in cls.settings():
             variable = f"KAIROS_{cls.name}_{declared.name}".upper()
             text = _text(env, variable)
             if text is not None:
@@ -137,6 +141,11 @@ class Destination(ABC):
                 f"destination {cls.name} is not configured: set {', '.join(missing)}"
             )
         return cls(**values)
+
+    @classmethod
+    def settings(cls) -> list[Field[Any]]:
+        """Give the fields that variables set."""
+        return [declared for declared in fields(cls) if "parse" in declared.metadata]
 
     @cached_property
     @abstractmethod
@@ -198,13 +207,13 @@ class Destination(ABC):
 
     def transport(self) -> Transport:
         """Open what carries the requests."""
-        return HttpTransport(connections=self.capabilities.concurrency)
+        return HttpTransport(network=self.network, connections=self.capabilities.concurrency)
 
     def secrets(self) -> tuple[str, ...]:
         """Everything that must never be seen in a message."""
         return tuple(
             str(value)
-            for declared in fields(self)
+            for declared in self.settings()
             if declared.metadata.get("secret") and (value := getattr(self, declared.name))
         )
 

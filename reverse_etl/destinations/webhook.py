@@ -99,7 +99,9 @@ class Webhook(Destination):
     def transport(self) -> Transport:
         """Refuse addresses inside our own network, unless they are allowed."""
         return HttpTransport(
-            allow_private=self.allow_private, connections=self.capabilities.concurrency
+            network=self.network,
+            allow_private=self.allow_private,
+            connections=self.capabilities.concurrency,
         )
 
     def _request(

@@ -1,5 +1,6 @@
 import json
 
+import certifi
 import duckdb
 import pytest
 from click.testing import CliRunner
@@ -7,11 +8,19 @@ from click.testing import CliRunner
 from kairos import cli
 from kairos.doctor import delivery, installation
 from reverse_etl import destinations
+from tests.reverse_etl.proxies import ForwardProxy
 from warehouse.connection import connect
 from warehouse.home import PROJECT, Home
 from warehouse.landing import ensure_raw
 
 WEBHOOK = {"KAIROS_WEBHOOK_URL": "http://127.0.0.1:9/", "KAIROS_WEBHOOK_SECRET": "s3cret"}
+
+STRAIGHT = {
+    name: None
+    for scheme in ("http", "https", "all", "no")
+    for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper())
+} | {"REQUESTS_CA_BUNDLE": None, "SSL_CERT_FILE": None}
+"""Without what the machine that runs the tests has for its own network."""
 
 
 @pytest.fixture
@@ -81,13 +90,64 @@ def test_configured_destinations_are_named_and_secrets_are_not(doctor):
 
 def test_a_destination_that_does_not_answer_fails(doctor):
     found, status = doctor("webhook", **WEBHOOK, KAIROS_WEBHOOK_ALLOW_PRIVATE="true")
-    assert (list(found), status) == (["webhook"], 1)
+    assert (list(found), status) == (["network", "webhook"], 1)
     assert "does not answer" in found["webhook"]["message"]
+
+
+def test_proxy_and_certificates_are_named_and_no_password(doctor, tmp_path):
+    found, _ = doctor(**STRAIGHT)
+    assert found["network"]["message"] == "without a proxy; trusts the authorities of certifi"
+    proxied = {
+        **STRAIGHT,
+        "HTTPS_PROXY": "http://ann:s3cret@proxy.example:3128",
+        "NO_PROXY": "10.0.0.0/8,hooks.example",
+        "REQUESTS_CA_BUNDLE": certifi.where(),
+    }
+    found, status = doctor(**proxied)
+    assert status == 0
+    assert found["network"]["message"] == (
+        "https through the proxy http://proxy.example:3128, http without a proxy "
+        "(NO_PROXY is 10.0.0.0/8,hooks.example); "
+        f"trusts the authorities of REQUESTS_CA_BUNDLE, {certifi.where()}"
+    )
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_a_destination_shows_the_way_to_its_own_address(doctor):
+    with ForwardProxy(
+        9, answer=b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n"
+    ).running() as proxy:
+        env = {
+            **STRAIGHT,
+            **WEBHOOK,
+            "HTTP_PROXY": f"http://127.0.0.1:{proxy.port}",
+            "KAIROS_WEBHOOK_URL": "http://hooks.invalid/",
+            "KAIROS_WEBHOOK_ALLOW_PRIVATE": "1",
+        }
+        found, status = doctor("webhook", **env)
+        assert found["network"]["message"].startswith("through the proxy http://127.0.0.1:")
+        assert "user and password into HTTP_PROXY" in found["webhook"]["message"]
+        assert status == 1
+        found, _ = doctor("webhook", **{**env, "NO_PROXY": "hooks.invalid"})
+        assert found["network"]["message"].startswith("without a proxy (NO_PROXY is hooks.invalid)")
+    assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HTTPS_PROXY", "socks5://ann:s3cret@proxy.example"), ("SSL_CERT_FILE", "nowhere.pem")],
+)
+def test_a_variable_of_the_network_that_cannot_be_used_fails(doctor, variable, value):
+    found, status = doctor(**{**STRAIGHT, variable: value})
+    assert (found["network"]["status"], status) == ("fail", 1)
+    assert found["network"]["message"].startswith(variable)
+    assert "s3cret" not in json.dumps(found)
 
 
 @pytest.mark.parametrize("name", ["webhook", "nonesuch"])
 def test_a_destination_that_is_not_configured_or_does_not_exist_fails(doctor, name):
     found, status = doctor(name)
+    assert list(found) == [name]
     assert (found[name]["status"], status) == ("fail", 1)
 
 

@@ -16,8 +16,10 @@ from reverse_etl import destinations
 from reverse_etl.destinations.eventbridge import EventBridge
 from reverse_etl.destinations.kinesis import Kinesis
 from reverse_etl.dispatch.transport import Transport
+from reverse_etl.errors import NotSent, OutcomeUnknown
 from reverse_etl.model import Request, Response
 from tests.reverse_etl.conftest import moment, operation
+from tests.reverse_etl.proxies import Authority, ForwardProxy, origin
 
 KEYS = {"region_name": "eu-west-1", "aws_access_key_id": "id", "aws_secret_access_key": "key"}
 
@@ -289,3 +291,44 @@ def test_secrets_stay_out_of_sight() -> None:
 
     assert "s3cret-value" not in repr(found)
     assert "s3cret-value" in found.secrets()
+
+
+def ask(url: str) -> Response:
+    destination = Kinesis.from_env(settings("kinesis", url, stream="any"))
+    transport = destination.transport()
+    try:
+        return transport.send(destination.probe())
+    finally:
+        transport.close()
+
+
+def test_what_a_proxy_did_not_take_was_not_sent_and_what_it_took_is_in_doubt(monkeypatch) -> None:
+    def behind(proxy: str) -> None:
+        # boto3 reads the environment itself
+        for scheme in ("http", "https"):
+            monkeypatch.setenv(f"{scheme}_proxy", proxy)
+
+    behind("http://ann:s3cret@127.0.0.1:9")
+    for scheme in ("http", "https"):
+        with pytest.raises(NotSent, match="the proxy failed") as refusal:
+            ask(f"{scheme}://aws.example")
+        assert "s3cret" not in str(refusal.value)
+    refusing = b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"
+    with ForwardProxy(9, answer=refusing).running() as proxy:
+        behind(f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(NotSent):
+            ask("https://aws.example")
+    with ForwardProxy(9, answer=b"").running() as proxy:
+        behind(f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(OutcomeUnknown):
+            ask("http://aws.example")
+    assert len(proxy.requests) == 1
+
+
+def test_a_certificate_of_a_stranger_is_sent_nothing(tmp_path) -> None:
+    with (
+        origin(Authority(tmp_path, "strange").context()) as (port, requests),
+        pytest.raises(NotSent, match="SSLError"),
+    ):
+        ask(f"https://127.0.0.1:{port}")
+    assert requests == []

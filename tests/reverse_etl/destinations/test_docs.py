@@ -4,7 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -31,7 +31,7 @@ def variables(found: type[Destination]) -> dict[str, bool]:
         f"KAIROS_{found.name}_{field.name}".upper(): (
             field.default is MISSING and field.default_factory is MISSING
         )
-        for field in fields(found)
+        for field in found.settings()
     }
 
 
