@@ -35,6 +35,8 @@ COLUMNS = (
     "is_retry",
 )
 BATCH = 2_000
+SLICE = 10_240
+"""Operations that are sorted at a time, and stored next to one another in the copy."""
 SAMPLE = 5
 
 
@@ -64,13 +66,13 @@ def planned(
         f"select {', '.join(COLUMNS)} from kairos.sync_plan "
         f"where destination = {sql_text(destination)} "
         f"and not (kind = 'audience' and operation = 'remove' "
-        f"and coalesce(object_key in ({held}), false)) "
-        "order by sequence_number, operation_id"
-        f"{'' if limit is None else f' limit {int(limit)}'}"
+        f"and coalesce(object_key in ({held}), false))"
     )
+    if limit is not None:
+        query += f" order by sequence_number, operation_id limit {int(limit)}"
     home.ensure()
     with TemporaryDirectory(prefix="plan-", dir=home.root) as folder:
-        path = snapshot(home, query, Path(folder) / "plan.parquet")
+        path = snapshot(home, query, Path(folder) / "plan.parquet", group_size=SLICE)
         with duckdb.connect() as connection:
             # a progress bar would be drawn into the standard output, among the results
             connection.execute("set threads = 1; set enable_progress_bar = false")
@@ -78,10 +80,21 @@ def planned(
 
 
 def _stream(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Operation]:
-    cursor = connection.execute(f"select * from read_parquet({sql_text(str(path))})")
-    while rows := cursor.fetchmany(BATCH):
-        for row in rows:
-            yield _operation(dict(zip(COLUMNS, row, strict=True)))
+    """Sort one slice after another: a million payloads in one sort would be in memory together."""
+    rows_of = f"from read_parquet({sql_text(str(path))})"
+    slices = connection.execute(
+        f"select distinct sequence_number // {SLICE} as slice {rows_of} order by slice"
+    ).fetchall()
+    for (number,) in slices:
+        # a range, because the file knows the lowest and the highest number of its parts
+        first = number * SLICE
+        cursor = connection.execute(
+            f"select * {rows_of} where sequence_number >= {first} "
+            f"and sequence_number < {first + SLICE} order by sequence_number, operation_id"
+        )
+        while rows := cursor.fetchmany(BATCH):
+            for row in rows:
+                yield _operation(dict(zip(COLUMNS, row, strict=True)))
 
 
 def _operation(row: dict[str, Any]) -> Operation:

@@ -60,16 +60,18 @@ def connect(
         connection.close()
 
 
-def snapshot(home: Home, query: str, path: Path) -> Path:
+def snapshot(home: Home, query: str, path: Path, *, group_size: int = 10_240) -> Path:
     """Copy the result of a query to a Parquet file, so that its slow reader holds no lock.
 
+    Its rows are in no order, which would be kept in memory; `group_size` of them lie together.
     The file appears complete or not at all. Returns its path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with connect(home, read_only=True) as connection:
-            connection.execute(f"copy ({query}) to {sql_text(str(partial))} (format parquet)")
+            shape = f"format parquet, preserve_order false, row_group_size {int(group_size)}"
+            connection.execute(f"copy ({query}) to {sql_text(str(partial))} ({shape})")
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

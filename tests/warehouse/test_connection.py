@@ -93,9 +93,9 @@ def test_a_snapshot_is_whole_and_holds_no_lock(home, tmp_path):
     path = tmp_path / "out" / "plan's.parquet"
     with connect(home) as connection:
         connection.execute("create table t as select range as a from range(3)")
-    assert snapshot(home, "select a from t order by a desc", path) == path
+    assert snapshot(home, "select a from t where a > 0", path) == path
     with connect(home):
-        assert duckdb.read_parquet(str(path)).fetchall() == [(2,), (1,), (0,)]
+        assert sorted(duckdb.read_parquet(str(path)).fetchall()) == [(1,), (2,)]
 
 
 def test_a_snapshot_that_fails_leaves_nothing(home, tmp_path):
