@@ -17,6 +17,9 @@ from warehouse.connection import lock_timeout, writer
 
 PLAN = dg.AssetKey("sync_plan")
 GROUP = "deliveries"
+REPLICATED = ("sync_", "resyncs")
+"""What the names of the raw tables that deliveries fill begin with."""
+
 CHECK = "needs_nobody"
 
 
@@ -27,12 +30,18 @@ def delivery_assets(manifest: Mapping[str, Any]) -> list[dg.AssetsDefinition]:
 
 
 def replica_asset(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
-    """Bring what was delivered since the last run into the warehouse, before anybody decides."""
-    keys = source_keys(manifest, "sync_")
+    """Bring what was delivered since the last run into the warehouse, before anybody decides.
+
+    What platforms reported meanwhile goes into the ledger first, so it comes after the landing.
+    """
+    keys = [key for prefix in REPLICATED for key in source_keys(manifest, prefix)]
+    feedback = source_keys(manifest, "feedback")
 
     @dg.multi_asset(
         name="ledger_replica",
-        specs=[dg.AssetSpec(key, group_name=GROUP, kinds={"duckdb"}) for key in keys],
+        specs=[
+            dg.AssetSpec(key, deps=feedback, group_name=GROUP, kinds={"duckdb"}) for key in keys
+        ],
         pool=POOL,
     )
     def ledger_replica(

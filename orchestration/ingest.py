@@ -16,7 +16,7 @@ from warehouse.ingest.files import find
 from warehouse.ingest.load import Ingestion, ingest
 from warehouse.landing import ensure_raw
 
-LANDED = ("events", "users", "unreadable_lines", "loads")
+LANDED = ("events", "users", "feedback", "unreadable_lines", "loads")
 """What the names of the raw tables that files land in begin with."""
 
 CHECK = "every_file_taken"

@@ -1,4 +1,4 @@
-"""Copies what the ledger knows into the warehouse, by sequence number."""
+"""Copies what the ledger knows into the warehouse, and tells it what platforms reported there."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from reverse_etl.feedback import reported
 from reverse_etl.ledger.store import Ledger
 from warehouse.clock import naive_utc
 from warehouse.connection import connect, sql_text, writer
@@ -61,14 +62,19 @@ def replicate(home: Home, ledger: Ledger, at: datetime, keep: timedelta | None =
     """Append to `raw.sync_operations` and `raw.sync_runs` what is not there yet.
 
     Each batch is one transaction and begins after the highest sequence in the warehouse, so that a
-    copy that was cut short is taken up where it stopped. `at` becomes `loaded_at`, unless a change
-    is younger: nobody who asks what was known at some instant may find what came later. What the
-    ledger need not know any more after `keep` is then taken out of it, and stays here. Answers the
-    number of changes copied.
+    copy that was cut short is taken up where it stopped. What platforms reported of messages goes
+    into the ledger on the way, and is copied with the rest. `at` becomes `loaded_at`, unless a
+    change is younger: nobody who asks what was known at some instant may find what came later. What
+    the ledger need not know any more after `keep` is then taken out of it, and stays here. Answers
+    the number of changes copied.
     """
     with writer(home), connect(home) as connection:
         ensure_raw(connection)
         copied = _copy(connection, "sync_operations", OPERATION_COLUMNS, ledger.changes_after, at)
+        if sum(ledger.confirm(reports, at) for reports in reported(connection)):
+            copied += _copy(
+                connection, "sync_operations", OPERATION_COLUMNS, ledger.changes_after, at
+            )
         _copy(connection, "sync_runs", RUN_COLUMNS, ledger.runs_after, at)
         last_change, last_run = (
             _last(connection, name) for name in ("sync_operations", "sync_runs")

@@ -66,8 +66,10 @@ create table if not exists raw.feedback (
     idempotency_key varchar,
     user_id varchar,
     content_key varchar,
-    occurred_at timestamp,
+    occurred_at varchar,
     payload varchar,
+    source_file varchar,
+    source_line bigint,
     loaded_at timestamp
 );
 

@@ -21,7 +21,7 @@ from reverse_etl.errors import LedgerUnavailable
 from reverse_etl.ledger import migrations, retention, schema
 from reverse_etl.ledger.caps import Guard, Reserved
 from reverse_etl.ledger.owners import Liveness, Owner, is_alive, lock_number
-from reverse_etl.model import FINAL_STATES, Kind, Operation, Result, Scope, State
+from reverse_etl.model import FINAL_STATES, UNREPORTED_STATES, Kind, Operation, Result, Scope, State
 
 LEASE_SECONDS = 60.0
 BUSY_TIMEOUT_MS = 60_000
@@ -508,6 +508,50 @@ class Ledger:
                         at,
                     )
 
+    def confirm(self, reports: Sequence[tuple[str, State]], at: datetime) -> int:
+        """Write down how far messages got, by idempotency key: `delivered`, or further, `shown`.
+
+        Such a report ends a doubt. What a living dispatcher has in hand is left for later, what was
+        refused or never sent stays as it is. Answers how many operations changed.
+        """
+        table = schema.operations
+        keys = sorted(key for key, _ in reports)
+        with self._write() as connection:
+            rows = {
+                row.idempotency_key: row
+                for row in connection.execute(
+                    sa.select(table.c.idempotency_key, table.c.state, table.c.owner_id)
+                    .where(self._among(table.c.idempotency_key, keys))
+                    .order_by(table.c.idempotency_key)
+                    .with_for_update()
+                )
+            }
+            alive = self._alive(connection, {row.owner_id for row in rows.values()}, me="")
+            further: dict[State, list[str]] = defaultdict(list)
+            for key, state in reports:
+                row = rows.get(key)
+                if row is not None and row.owner_id not in alive and row.state in _BEFORE[state]:
+                    further[state].append(key)
+            return sum(
+                len(
+                    self._set(
+                        connection,
+                        changed,
+                        values={
+                            "state": state,
+                            "owner_id": None,
+                            # known from now on, whenever it was
+                            "acknowledged_at": sa.func.coalesce(
+                                table.c.acknowledged_at, sa.literal(at, schema.Instant)
+                            ),
+                            "error_code": None,
+                            "error_message": None,
+                        },
+                    )
+                )
+                for state, changed in sorted(further.items())
+            )
+
     # reservations
 
     def reserve(self, decisions: Sequence[ToReserve], guard: Guard, at: datetime) -> dict[str, str]:
@@ -846,6 +890,10 @@ _NEW = (
 )
 _CLAIMED = (State.PLANNED, State.RESERVED, State.UNKNOWN)
 _OPEN = (State.RETRYABLE, State.UNKNOWN)
+_BEFORE = {
+    State.DELIVERED: UNREPORTED_STATES,
+    State.SHOWN: (*UNREPORTED_STATES, State.DELIVERED),
+}
 # as the macro `gives_back` says to the warehouse; a platform suppresses whom it was told to forget
 _GIVES_BACK = (State.REJECTED, State.INVALID, State.SUPPRESSED)
 

@@ -171,6 +171,15 @@ def test_users_come_as_csv_and_unknown_columns_are_named(take, rows, tmp_path):
     ]
 
 
+def test_feedback_is_known_by_its_id(take, rows, tmp_path):
+    line = {"feedback_id": "f1", "kind": "shown", "idempotency_key": "k", "payload": {"a": 1}}
+    result = take(write(tmp_path / "a.jsonl", json.dumps(line).encode()))
+    assert [load.format for load in result.taken] == ["feedback"]
+    assert rows(
+        "select feedback_id, kind, idempotency_key, payload, source_line from raw.feedback"
+    ) == [("f1", "shown", "k", '{"a":1}', 1)]
+
+
 def test_a_header_may_have_empty_and_repeated_names(take, rows, tmp_path):
     take(write(tmp_path / "users.csv", b"user_id,segment,segment,\nu1,a,b,\n"))
     assert rows("select user_id, segment from raw.users") == [("u1", "a")]

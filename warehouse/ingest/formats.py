@@ -30,6 +30,16 @@ USER_COLUMNS = (
     "traits",
     "updated_at",
 )
+FEEDBACK_COLUMNS = (
+    "feedback_id",
+    "source",
+    "kind",
+    "idempotency_key",
+    "user_id",
+    "content_key",
+    "occurred_at",
+    "payload",
+)
 AMPLITUDE_FIELDS = frozenset(("$insert_id", "amplitude_id", "event_time", "device_id", "uuid"))
 MIXPANEL_FIELDS = frozenset(("distinct_id", "$insert_id", "time"))
 
@@ -60,6 +70,7 @@ FORMATS = {
         Format("kairos", "raw.events", EVENT_COLUMNS),
         Format("segment", "raw.events_segment"),
         Format("users", "raw.users", USER_COLUMNS),
+        Format("feedback", "raw.feedback", FEEDBACK_COLUMNS),
         Format("mixpanel", "raw.events_mixpanel"),
         Format("amplitude", "raw.events_amplitude"),
         Format("snowplow", "raw.events_snowplow"),
@@ -88,6 +99,8 @@ def recognise(names: Set[str], properties: Set[str] = frozenset()) -> str | None
         return "amplitude"
     if names & {"event_name", "event_at"}:
         return "kairos"
+    if "feedback_id" in names:
+        return "feedback"
     # something is known of a person, but not when it happened
     if "user_id" in names and len(names & set(USER_COLUMNS)) > 1:
         return "users"
