@@ -35,6 +35,20 @@ class Happening:
     loaded_at: float | None = None
 
 
+@dataclass(frozen=True)
+class Statement:
+    """What a list says of a person, known from some seconds after `START`."""
+
+    at: float
+    user_id: str
+    segment: str | None = None
+    signed_up: float | None = None
+    """Seconds after `START`."""
+    is_dated: bool = True
+    """Whether the list says from when it holds; else it holds from when it arrives."""
+    loaded_at: float | None = None
+
+
 def instant(seconds: float) -> datetime:
     """Return the naive UTC instant some seconds after `START`."""
     return (START + timedelta(milliseconds=round(seconds * 1000))).replace(tzinfo=None)
@@ -72,23 +86,17 @@ class Line:
         ]
 
     def run(
-        self, happenings: Iterable[Happening], as_of: float, users: Iterable[Row] = ()
+        self,
+        happenings: Iterable[Happening],
+        as_of: float,
+        statements: Iterable[Statement] = (),
     ) -> "Line":
-        """Build every model over these events, `as_of` seconds after `START`."""
+        """Build every model over these, `as_of` seconds after `START`."""
         execute = self.connection.execute
         execute("begin")
         execute("truncate raw.events; truncate raw.users")
-        rows = [raw_event(happening) for happening in named(happenings)]
-        if rows:
-            marks = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
-            columns = ", ".join(rows[0])
-            execute(
-                f"insert into raw.events ({columns}) values {marks}",
-                [value for row in rows for value in row.values()],
-            )
-        for user in users:
-            columns, marks = ", ".join(user), ", ".join("?" * len(user))
-            execute(f"insert into raw.users ({columns}) values ({marks})", list(user.values()))
+        insert(self.connection, "raw.events", [raw_event(each) for each in named(happenings)])
+        insert(self.connection, "raw.users", [raw_user(each) for each in statements])
         self.build(as_of)
         execute("commit")
         return self
@@ -119,6 +127,17 @@ def plain(model: Model) -> Model:
     return replace(model, materialized="view" if model.materialized == "view" else "table")
 
 
+def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
+    """Insert rows that all have the same columns."""
+    if not rows:
+        return
+    marks = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
+    connection.execute(
+        f"insert into {table} ({', '.join(rows[0])}) values {marks}",
+        [value for row in rows for value in row.values()],
+    )
+
+
 def raw_event(happening: Happening) -> Row:
     """Return the row of `raw.events`."""
     loaded_at = happening.at if happening.loaded_at is None else happening.loaded_at
@@ -127,7 +146,7 @@ def raw_event(happening: Happening) -> Row:
         "user_id": happening.user_id,
         "anonymous_id": happening.actor,
         "event_name": happening.event_name,
-        "event_at": instant(happening.at).isoformat(timespec="milliseconds") + "Z",
+        "event_at": text(happening.at),
         "page_url": happening.page_url,
         "device_type": happening.device_type,
         "user_agent": happening.user_agent,
@@ -137,6 +156,25 @@ def raw_event(happening: Happening) -> Row:
         "source_line": 1,
         "loaded_at": instant(loaded_at),
     }
+
+
+def raw_user(statement: Statement) -> Row:
+    """Return the row of `raw.users`."""
+    loaded_at = statement.at if statement.loaded_at is None else statement.loaded_at
+    return {
+        "user_id": statement.user_id,
+        "segment": statement.segment,
+        "signed_up_at": None if statement.signed_up is None else text(statement.signed_up),
+        "updated_at": text(statement.at) if statement.is_dated else None,
+        "source_file": "users.csv",
+        "source_line": 1,
+        "loaded_at": instant(loaded_at),
+    }
+
+
+def text(seconds: float) -> str:
+    """Return the instant some seconds after `START` as events and lists write it."""
+    return instant(seconds).isoformat(timespec="milliseconds") + "Z"
 
 
 def compiled(root: Path) -> CompiledProject:

@@ -404,14 +404,20 @@ qualify
 insert into signals
 select
     'milestone_reached', session_id, actor_id, user_key, event_id, event_at,
-    epoch_ms(event_at) - epoch_ms(coalesce(signed_up_at, sign_up.begun_at)), false, true
-from steps
-left join history.kairos.users using (user_key)
-left join (
-    select user_key, min(event_at) as begun_at from steps where event_name = 'sign_up'
-    group by user_key
-) as sign_up using (user_key)
-where is_milestone;
+    case when begun_at <= event_at then epoch_ms(event_at) - epoch_ms(begun_at) end, false,
+    coalesce(begun_at <= event_at, false)
+from (
+    select
+        steps.*,
+        coalesce(case when updated_at <= event_at then signed_up_at end, sign_up.begun_at) as begun_at
+    from steps
+    left join history.kairos.users using (user_key)
+    left join (
+        select user_key, min(event_at) as begun_at from steps where event_name = 'sign_up'
+        group by user_key
+    ) as sign_up using (user_key)
+    where is_milestone
+);
 
 insert into signals
 with

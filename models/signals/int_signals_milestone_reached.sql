@@ -1,4 +1,5 @@
--- a milestone of the tracking plan, with the time since sign-up
+-- a milestone of the tracking plan, with the time since sign-up where that was known by then: what
+-- is said of a person afterwards is not written back
 with
 
 milestones as (
@@ -23,9 +24,9 @@ sign_ups as (
 
 ),
 
-users as (
+user_sign_ups as (
 
-    select * from {{ ref('users') }}
+    select * from {{ ref('user_sign_ups') }}
 
 ),
 
@@ -48,12 +49,28 @@ timed as (
         milestones.*,
         thresholds.threshold,
         thresholds.version,
-        coalesce(users.signed_up_at, sign_ups.signed_up_at) as signed_up_at
+        coalesce(user_sign_ups.signed_up_at, sign_ups.signed_up_at) as signed_up_at
 
     from milestones
-    left join users on milestones.user_key = users.user_key
+    left join user_sign_ups
+        on
+            milestones.user_key = user_sign_ups.user_key
+            and {{ holds_at('user_sign_ups', 'milestones.event_at') }}
     left join sign_ups on milestones.user_key = sign_ups.user_key
     {{ join_threshold('milestones', at='milestones.event_at') }} -- noqa: PRS
+
+),
+
+-- a sign-up that lies after the milestone, or is said to, is no sign-up time at all
+judged as (
+
+    select
+        *,
+        case
+            when signed_up_at <= event_at then {{ elapsed_seconds('signed_up_at', 'event_at') }}
+        end as seconds_since_sign_up
+
+    from timed
 
 )
 
@@ -63,18 +80,15 @@ select
     user_key,
     'milestone_reached' as signal_name,
     event_at as detected_at,
-    -- a sign-up that is said to lie after the milestone is no sign-up time at all
-    case
-        when signed_up_at <= event_at then {{ elapsed_seconds('signed_up_at', 'event_at') }}
-    end as value,
+    seconds_since_sign_up as value,
     threshold,
     version as threshold_version,
     false as is_escalated,
-    true as is_applicable,
-    cast(null as {{ dbt.type_string() }}) as not_applicable_reason,
+    seconds_since_sign_up is not null as is_applicable,
+    case when seconds_since_sign_up is null then 'sign_up_unknown' end as not_applicable_reason,
     page_url,
     event_id as subject_id,
     {{ json_object({'milestone': 'event_name', 'last_event_id': 'event_id'}) }} as evidence
 
-from timed
+from judged
 where event_at <= {{ as_of() }}

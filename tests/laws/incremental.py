@@ -6,7 +6,7 @@ from datetime import UTC
 import duckdb
 import jinja2
 
-from tests.harness import Happening, instant, raw_event
+from tests.harness import Happening, Statement, insert, instant, raw_event, raw_user
 from warehouse.compiled import CompiledProject, Model, load_seed
 from warehouse.home import PROJECT
 from warehouse.landing import ensure_raw
@@ -74,15 +74,12 @@ class IncrementalLine:
         """Land some deliveries, all at one instant or each at its own."""
         if loaded_at is not None:
             happenings = [replace(happening, loaded_at=loaded_at) for happening in happenings]
-        rows = [raw_event(happening) for happening in happenings]
-        if not rows:
-            return
-        columns = ", ".join(rows[0])
-        marks = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
-        self.connection.execute(
-            f"insert into raw.events ({columns}) values {marks}",
-            [value for row in rows for value in row.values()],
-        )
+        insert(self.connection, "raw.events", [raw_event(each) for each in happenings])
+
+    def load_statements(self, statements: list[Statement], loaded_at: float) -> None:
+        """Land what a list says of people, all at one instant."""
+        rows = [raw_user(replace(each, loaded_at=loaded_at)) for each in statements]
+        insert(self.connection, "raw.users", rows)
 
     def run(
         self, as_of: float, full_refresh: bool = False, killed_after: int | None = None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.harness import Happening
+from tests.harness import Happening, Statement
 from tests.laws.incremental import IncrementalLine, Interrupted
 
 PAGES = tuple(f"https://app.example.com/{name}" for name in ("a", "b", "c"))
@@ -88,6 +88,23 @@ def deliveries(draw) -> list[list[Happening]]:
     return [draw(st.permutations(load)) for load in loads]
 
 
+@st.composite
+def lists(draw, loads: list[list[Happening]]) -> list[list[Statement]]:
+    """Draw what lists say of people, from before or after what they did, and deal it into loads."""
+    instants = [happening.at for load in loads for happening in load] or [0.0]
+    dealt = [[] for _ in range(LOADS)]
+    for _ in range(draw(st.integers(0, 8))):
+        statement = Statement(
+            draw(st.sampled_from(instants)) + draw(st.sampled_from((0.0, 0.001, 600.0))),
+            draw(st.sampled_from(("ann", "bob"))),
+            segment=draw(st.sampled_from((None, "business", "self_serve"))),
+            signed_up=draw(st.sampled_from((None, -60.0, 0.0))),
+            is_dated=draw(st.booleans()),
+        )
+        dealt[draw(st.integers(0, LOADS - 1))].append(statement)
+    return dealt
+
+
 def clock(draw, loads: list[list[Happening]]) -> list[float]:
     """Draw when each load arrives, and at last an instant at which only time has gone on.
 
@@ -124,10 +141,12 @@ def differences(one: IncrementalLine, other: IncrementalLine) -> dict[str, tuple
 def test_loads_in_any_order_give_what_one_full_refresh_gives(plain, narrowed, data):
     """Each example holds the histories of thirty browsers: 300 histories in ten examples."""
     loads = data.draw(deliveries())
+    statements = data.draw(lists(loads))
     *arrivals, end = clock(data.draw, loads)
     line = IncrementalLine(plain, narrowed)
-    for load, arrival in zip(loads, arrivals, strict=True):
+    for load, said, arrival in zip(loads, statements, arrivals, strict=True):
         line.load(load, arrival)
+        line.load_statements(said, arrival)
         if data.draw(st.integers(0, 3)) == 0:
             with pytest.raises(Interrupted):
                 line.run(arrival, killed_after=data.draw(st.integers(1, len(line.plain) - 1)))
@@ -135,8 +154,9 @@ def test_loads_in_any_order_give_what_one_full_refresh_gives(plain, narrowed, da
     line.run(end)
 
     anew = IncrementalLine(plain, narrowed)
-    for load, arrival in zip(loads, arrivals, strict=True):
+    for load, said, arrival in zip(loads, statements, arrivals, strict=True):
         anew.load(load, arrival)
+        anew.load_statements(said, arrival)
     anew.run(end, full_refresh=True)
 
     assert differences(line, anew) == {}
