@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -96,6 +97,27 @@ def histories(
             happenings.append(
                 replace(
                     kind,
+                    at=now_ms / 1000,
+                    event_id=f"p{person:02d}-{number:03d}",
+                    actor=f"p{person:02d}",
+                    user_id=f"u{person // 2}" if number >= known_from else None,
+                )
+            )
+    return happenings
+
+
+def lives(
+    dice: Random, kinds: Sequence[Happening] = KINDS, people: int = 40, length: int = 16
+) -> list[Happening]:
+    """Roll as many long lives: fuller than drawn ones, and no smaller when one fails."""
+    happenings = []
+    for person in range(people):
+        now_ms, known_from = 0, dice.randint(0, length + length // 2)
+        for number in range(length):
+            now_ms += dice.choice(GAPS_MS)
+            happenings.append(
+                replace(
+                    dice.choice(kinds),
                     at=now_ms / 1000,
                     event_id=f"p{person:02d}-{number:03d}",
                     actor=f"p{person:02d}",
