@@ -56,6 +56,23 @@ def test_every_model_builds_and_every_dbt_test_passes_on_an_empty_warehouse(buil
             "arm = 'treatment' where signal_name = 'session_pause'",
             "its experiment must have the unit user",
         ),
+        (
+            "assert_mappings_name_what_exists",
+            "update kairos.audiences set audience_key = 'need_help' "
+            "where audience_key = 'needs_help'",
+            "not listed in models/deliveries/audience_members.sql",
+        ),
+        (
+            "assert_mappings_name_what_exists",
+            "insert into kairos.audiences values ('needs_help', 'appcues', true)",
+            "twice to appcues",
+        ),
+        (
+            "assert_mappings_name_what_exists",
+            "update kairos.profile_attributes set destination_field = 'kairos_intent_band' "
+            "where attribute_name = 'failed_cta_count'",
+            "twice to appcues",
+        ),
     ],
 )
 def test_what_people_write_into_seeds_is_checked(home, built, test, change, fault):

@@ -21,7 +21,8 @@ COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red"}
 @json_option
 @pass_invocation
 def command(invocation: Invocation, destination: str | None, deep: bool, as_json: bool) -> None:
-    """Check the installation; with a DESTINATION, ask that one whether it would take our requests.
+    """Check the installation and the mapping in seeds/. With a DESTINATION, ask that one whether it
+    would take our requests, and knows the audiences and fields that are mapped to it.
 
     \b
     Exit status: 0 everything works, perhaps with warnings; 1 something is broken.
@@ -40,11 +41,18 @@ def command(invocation: Invocation, destination: str | None, deep: bool, as_json
 
 def _checks(invocation: Invocation, destination: str | None, deep: bool) -> Iterator[Check]:
     from kairos.doctor import delivery, installation, state
+    from kairos.doctor.asking import ask_about_mapping
+    from kairos.doctor.mapping import check_mapping
+    from kairos.doctor.rows import Project
 
-    home, env = invocation.home, invocation.env
+    home, env, project = invocation.home, invocation.env, Project()
     if destination is not None:
         yield from delivery.check_way(destination, env)
-        yield guarded(destination, lambda: delivery.check_destination(destination, env))
+        answer = guarded(destination, lambda: delivery.check_destination(destination, env))
+        yield answer
+        yield from check_mapping(env, home, destination, project)
+        if answer.status is Status.OK:
+            yield from ask_about_mapping(destination, env, project)
         return
     yield guarded("python", lambda: installation.check_python(PROJECT))
     yield guarded("packages", lambda: installation.check_packages(PROJECT))
@@ -56,4 +64,5 @@ def _checks(invocation: Invocation, destination: str | None, deep: bool) -> Iter
         yield guarded("dbt", lambda: state.check_project(home))
     yield guarded("network", lambda: delivery.check_network(env))
     yield guarded("switches", delivery.check_switches)
+    yield from check_mapping(env, home, None, project)
     yield from delivery.check_destinations(env)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from reverse_etl.destinations.base import Destination, batches, setting
+from reverse_etl.destinations.base import Destination, Lookup, batches, setting
 from reverse_etl.errors import NotConfigured
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 
@@ -68,6 +68,19 @@ class Vendor(Destination):
         if response.body.lstrip().startswith(b"<"):
             raise ValueError("a page instead of an answer")
         return None
+
+    def lookup(self, request: Request, key: str, what: str, map_name: str) -> Lookup:
+        """Ask for one audience by itself: the vendor says 404 where there is none.
+
+        `what` is what it is there, and `map_name` the setting that maps our keys to it.
+        """
+        variable = f"KAIROS_{self.name}_{map_name}".upper()
+        return Lookup(
+            Kind.AUDIENCE,
+            request,
+            (key,),
+            absent=f"has no {what}: make it there, or name its id in {variable}={key}=ID",
+        )
 
     def request(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -18,7 +18,15 @@ from reverse_etl.destinations._vendor import (
     packed,
     properties,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, Verdict, one_of, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    Lookup,
+    Verdict,
+    one_of,
+    pairs,
+    setting,
+)
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 
@@ -149,6 +157,27 @@ class Amplitude(Vendor):
             if operation.user_key in skipped and operation.operation == "add"
         }
         return outcomes(request, response, refused)
+
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Iterable[Lookup]:
+        """List the cohorts, of which hidden ones are left out. Properties make themselves."""
+        if audiences:
+            yield Lookup(
+                Kind.AUDIENCE,
+                self.probe(),
+                tuple(audiences),
+                faults=partial(self._unlisted, audiences),
+                is_needed=False,
+            )
+
+    def _unlisted(self, audiences: Sequence[str], answer: Any) -> dict[str, str]:
+        known = {str(one["id"]) for one in answer["cohorts"]}
+        cohorts = {key: self.cohorts.get(key, key) for key in audiences}
+        return {
+            key: f"lists no cohort {cohort!r}: make it there, make it discoverable, or name its id "
+            f"in KAIROS_AMPLITUDE_COHORTS={key}=ID"
+            for key, cohort in cohorts.items()
+            if cohort not in known
+        }
 
     def probe(self) -> Request:
         """List the cohorts: needs both keys, in the right region."""

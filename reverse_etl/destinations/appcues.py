@@ -16,7 +16,7 @@ from reverse_etl.destinations._vendor import (
     properties,
     quoted,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, pairs, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, Lookup, pairs, setting
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
@@ -88,6 +88,14 @@ class Appcues(Vendor):
         if response.body.strip():
             response.json()
         return None
+
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Iterable[Lookup]:
+        """Ask for each segment. Attributes are made when they are first set."""
+        for key in audiences:
+            segment = self.segments.get(key, key)
+            path = f"v2/accounts/{quoted(self.account_id)}/segments/{quoted(segment)}"
+            request = self.request(path, method="GET")
+            yield self.lookup(request, key, f"segment {segment!r}", "segments")
 
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Delete the user's profile."""

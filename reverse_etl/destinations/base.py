@@ -38,6 +38,44 @@ class InDoubt(StrEnum):
     SKIP = "skip"
 
 
+@dataclass(frozen=True)
+class FieldNames:
+    """What a vendor takes as the name of an attribute, as far as its documents say."""
+
+    most_bytes: int | None = None
+    forbidden: str = ""
+    """Characters that it must not have."""
+    reserved: frozenset[str] = frozenset()
+    """Names that mean something else in the same place."""
+
+    def fault(self, name: str) -> str | None:
+        """Say what is wrong with a name, or None."""
+        if not name.strip() or name != name.strip() or not name.isprintable():
+            return "is empty, or has spaces around it or signs that nobody sees"
+        if self.most_bytes is not None and len(name.encode()) > self.most_bytes:
+            return f"has more than {self.most_bytes} bytes"
+        if wrong := sorted(set(name) & set(self.forbidden)):
+            return f"must not have {' or '.join(wrong)}"
+        return "means something else there" if name in self.reserved else None
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A question that changes nothing: whether the vendor knows what the mapping names."""
+
+    kind: Kind
+    """What is asked about: audiences, or the fields of profiles."""
+    request: Request
+    names: tuple[str, ...]
+    """Our names of it: audience keys, or destination fields."""
+    absent: str | None = None
+    """What 404 says, where the request is for one thing alone."""
+    faults: Callable[[Any], Mapping[str, str]] = field(default=lambda answer: {})
+    """Reads the JSON of a success: what is wrong, and what to do, by our name."""
+    is_needed: bool = True
+    """Whether rows are refused where it is missing; else it is made, or may be hidden from us."""
+
+
 class Verdict(StrEnum):
     """What an answer means for the whole request."""
 
@@ -118,6 +156,8 @@ class Destination(ABC):
 
     name: ClassVar[str]
 
+    field_names: ClassVar[FieldNames] = FieldNames()
+
     network: Network = field(default_factory=Network, repr=False)
 
     @classmethod
@@ -163,6 +203,13 @@ class Destination(ABC):
     @abstractmethod
     def probe(self) -> Request:
         """Build the cheapest request that shows whether credentials and region are right."""
+
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Iterable[Lookup]:
+        """Ask whether the vendor knows these audiences (our keys) and fields (as it calls them).
+
+        Nothing where no documented request says so.
+        """
+        return ()
 
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Build the requests that make the vendor forget somebody; none where it has no such."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from reverse_etl.destinations._vendor import Vendor, dumped, iso, outcomes, packed, properties
-from reverse_etl.destinations.base import Capabilities, Dedupe, flag, pairs, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, FieldNames, flag, pairs, setting
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 
@@ -18,6 +18,8 @@ HOSTS = MappingProxyType(
     }
 )
 LARGEST_BATCH = 75
+IDENTIFIERS = frozenset({"external_id", "braze_id", "user_alias", "_update_existing_only"})
+"""Names that say in a row whom it is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class Braze(Vendor):
 
     name: ClassVar[str] = "braze"
     regions: ClassVar[Mapping[str, str]] = HOSTS
+    field_names: ClassVar[FieldNames] = FieldNames(reserved=IDENTIFIERS)
 
     region: str | None = setting(None, parse=str.lower)
     """The instance: `iad-01` and so on; for others set KAIROS_BRAZE_BASE_URL."""

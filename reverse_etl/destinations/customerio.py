@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -19,11 +19,20 @@ from reverse_etl.destinations._vendor import (
     seconds,
     too_large,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, Verdict, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    FieldNames,
+    Lookup,
+    Verdict,
+    pairs,
+    setting,
+)
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
 HOSTS = MappingProxyType({"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"})
+APPS = MappingProxyType({"us": "https://api.customer.io", "eu": "https://api-eu.customer.io"})
 LARGEST_IDS = 1_000
 LARGEST_BODY_BYTES = 500_000
 LARGEST_ROW_BYTES = 32_000
@@ -42,9 +51,13 @@ class CustomerIo(Vendor):
 
     name: ClassVar[str] = "customerio"
     regions: ClassVar[Mapping[str, str]] = HOSTS
+    field_names: ClassVar[FieldNames] = FieldNames(most_bytes=LARGEST_ID_BYTES)
 
     site_id: str = setting()
     api_key: str = setting(secret=True)
+    app_api_key: str | None = setting(None, secret=True)
+    """A key of the App API, by which the doctor sees segments; nothing is delivered with it."""
+    app_url: str | None = setting(None)
     segments: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and the numbers of manual segments; others are used as they are."""
     event_name: str = setting("kairos_moment")
@@ -117,6 +130,21 @@ class CustomerIo(Vendor):
             },
         )
 
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Iterable[Lookup]:
+        """Ask the App API for each segment, which has to be a manual one, where we have its key."""
+        if not self.app_api_key:
+            return
+        for key in audiences:
+            segment = self.segments.get(key, key)
+            request = self.request(
+                f"v1/segments/{quoted(segment)}",
+                method="GET",
+                headers={"Authorization": f"Bearer {self.app_api_key}"},
+                host=self.host(APPS, self.app_url),
+            )
+            lookup = self.lookup(request, key, f"segment {segment}", "segments")
+            yield replace(lookup, faults=partial(_not_manual, key, segment))
+
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Delete the person."""
         return (self.request(f"api/v1/customers/{quoted(user_key)}", method="DELETE"),)
@@ -137,6 +165,13 @@ class CustomerIo(Vendor):
             "timestamp": seconds(operation),
             "attributes": properties(operation),
         }
+
+
+def _not_manual(key: str, segment: str, answer: Any) -> dict[str, str]:
+    kind = answer["segment"]["type"]
+    if kind == "manual":
+        return {}
+    return {key: f"fills segment {segment} by itself ({kind}): name a manual one"}
 
 
 def ulid(operation: Operation) -> str:

@@ -2,12 +2,20 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from reverse_etl.destinations._vendor import Vendor, dumped, properties, quoted, seconds
-from reverse_etl.destinations.base import Capabilities, Dedupe, flag, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    FieldNames,
+    Lookup,
+    flag,
+    pairs,
+    setting,
+)
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotSent, OutcomeUnknown
@@ -37,6 +45,7 @@ class Intercom(Vendor):
 
     name: ClassVar[str] = "intercom"
     regions: ClassVar[Mapping[str, str]] = HOSTS
+    field_names: ClassVar[FieldNames] = FieldNames(most_bytes=190, forbidden="$.")
 
     access_token: str = setting(secret=True)
     version: str = setting("2.14")
@@ -87,6 +96,16 @@ class Intercom(Vendor):
         """Look contacts up on the way."""
         return Contacts(super().transport(), self._search, self._create)
 
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Iterable[Lookup]:
+        """Ask for each tag, and for the attributes of contacts, which have to exist."""
+        for key in audiences:
+            tag = self.tags.get(key, key)
+            request = self.request(f"tags/{quoted(tag)}", method="GET")
+            yield self.lookup(request, key, f"tag {tag!r}", "tags")
+        if custom := tuple(name for name in names if name not in STANDARD):
+            request = self.request("data_attributes?model=contact", method="GET")
+            yield Lookup(Kind.PROFILE, request, custom, faults=partial(_unwritable, custom))
+
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Delete the contact, if there is one."""
         path, key = f"contacts/{CONTACT}", f"{WHOSE}{user_key}"
@@ -122,6 +141,19 @@ class Intercom(Vendor):
         if not self.create_contacts:
             return None
         return self.request("contacts", dumped({"role": "user", "external_id": user}))
+
+
+def _unwritable(names: Sequence[str], answer: Any) -> dict[str, str]:
+    known = {
+        str(one["name"]): one.get("api_writable", True) and not one.get("archived", False)
+        for one in answer["data"]
+        if one.get("custom")
+    }
+    faults = {
+        False: "does not let us write the attribute {!r}: unarchive it, or make it writable",
+        None: "has no attribute {!r} of people: make it in Settings, Data",
+    }
+    return {name: faults[known.get(name)].format(name) for name in names if not known.get(name)}
 
 
 class Contacts:

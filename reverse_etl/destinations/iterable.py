@@ -3,7 +3,7 @@
 from collections.abc import Iterable as Many
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -16,7 +16,15 @@ from reverse_etl.destinations._vendor import (
     quoted,
     seconds,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, Verdict, one_of, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    Lookup,
+    Verdict,
+    one_of,
+    pairs,
+    setting,
+)
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 
@@ -26,6 +34,23 @@ LARGEST_ID_BYTES = 512
 SETTLE_SECONDS = 60
 NOT_FOUND = "notFound"
 FORGOTTEN = "forgotten"
+
+
+def _unlisted(numbers: Mapping[str, int], answer: Any) -> dict[str, str]:
+    known = {int(one["id"]) for one in answer["lists"]}
+    return {
+        key: f"has no list {number}: make it there, or set KAIROS_ITERABLE_LISTS={key}=NUMBER"
+        for key, number in numbers.items()
+        if number not in known
+    }
+
+
+def _untyped(names: Sequence[str], answer: Any) -> dict[str, str]:
+    return {
+        name: f"has no user field {name!r}: its first value makes it, and fixes its type"
+        for name in names
+        if name not in answer["fields"]
+    }
 
 
 def numbers(text: str) -> dict[str, int]:
@@ -129,6 +154,21 @@ class Iterable(Vendor):
             )
             for operation in request.operations
         ]
+
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Many[Lookup]:
+        """Ask for the lists, and for the user fields: a new one is made by its first value."""
+        numbers = {key: number for key in audiences if (number := self._list(key)) is not None}
+        if numbers:
+            request = self.request("api/lists", method="GET")
+            yield Lookup(Kind.AUDIENCE, request, tuple(numbers), faults=partial(_unlisted, numbers))
+        if names:
+            yield Lookup(
+                Kind.PROFILE,
+                self.request("api/users/getFields", method="GET"),
+                tuple(names),
+                faults=partial(_untyped, names),
+                is_needed=False,
+            )
 
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Delete the user, who may come back: to be forgotten for good is theirs to ask for."""

@@ -1,8 +1,8 @@
 """LaunchDarkly: segments by semantic patch, big segments by contexts, metric events."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from reverse_etl.destinations._vendor import (
     properties,
     quoted,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, batches, pairs, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, Lookup, batches, pairs, setting
 from reverse_etl.model import Kind, Operation, Request
 
 APPS = MappingProxyType(
@@ -106,13 +106,28 @@ class LaunchDarkly(Vendor):
                 endpoint_class="events",
             )
 
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Iterable[Lookup]:
+        """Ask for each segment, and whether it is as big as the settings say."""
+        for key in audiences:
+            segment = self.segments.get(key, key)
+            request = self.request(self._path(segment), method="GET")
+            lookup = self.lookup(request, key, f"segment {segment!r}", "segments")
+            yield replace(lookup, faults=partial(self._misjudged, key, segment))
+
+    def _misjudged(self, key: str, segment: str, answer: Any) -> dict[str, str]:
+        is_big = bool(answer["unbounded"])
+        if is_big == (segment in self.big_segments):
+            return {}
+        verb = "add it to" if is_big else "take it out of"
+        kind = "a big segment" if is_big else "no big segment"
+        return {key: f"says that {segment!r} is {kind}: {verb} KAIROS_LAUNCHDARKLY_BIG_SEGMENTS"}
+
     def probe(self) -> Request:
         """Ask whose token it is."""
         return self.request("api/v2/caller-identity", method="GET")
 
     def _edits(self, segment: str, operations: Sequence[Operation]) -> Iterator[Request]:
-        path = f"api/v2/segments/{quoted(self.project)}/{quoted(self.environment)}/"
-        path += quoted(segment)
+        path = self._path(segment)
         for batch in batches(
             ((operation, operation.user_key) for operation in operations),
             count=self.capabilities.batch_count,
@@ -140,6 +155,10 @@ class LaunchDarkly(Vendor):
             yield self.request(
                 path, body, edited, method="PATCH", headers=headers, serial_key=segment
             )
+
+    def _path(self, segment: str) -> str:
+        place = f"{quoted(self.project)}/{quoted(self.environment)}"
+        return f"api/v2/segments/{place}/{quoted(segment)}"
 
     def _event(self, operation: Operation) -> dict[str, Any]:
         return {

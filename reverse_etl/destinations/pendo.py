@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from reverse_etl.destinations._vendor import (
 from reverse_etl.destinations.base import (
     Capabilities,
     Dedupe,
+    Lookup,
     Verdict,
     flag,
     one_of,
@@ -150,6 +151,24 @@ class Pendo(Vendor):
             if operation.user_key in failures
         }
         return outcomes(request, response, named)
+
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Iterable[Lookup]:
+        """Ask for each segment, and for the fields of visitors, which have to exist."""
+        for key in audiences:
+            segment = self.segments.get(key, key)
+            request = self.request(f"api/v1/segment/{quoted(segment)}", method="GET")
+            yield self.lookup(request, key, f"segment {segment!r}", "segments")
+        if names:
+            schema = self.request("api/v1/metadata/schema/visitor", method="GET")
+            yield Lookup(Kind.PROFILE, schema, tuple(names), faults=partial(self._unknown, names))
+
+    def _unknown(self, names: Sequence[str], schema: Any) -> dict[str, str]:
+        known, group = schema.get(self.metadata_group) or {}, self.metadata_group
+        return {
+            name: f"has no visitor field {name!r} in the group {group}: make it in Data Mappings"
+            for name in names
+            if name not in known
+        }
 
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Delete the visitor."""

@@ -16,7 +16,7 @@ from reverse_etl.destinations._vendor import (
     properties,
     quoted,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, flag, pairs, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, Lookup, flag, pairs, setting
 from reverse_etl.model import Kind, Operation, Request
 
 ADMIN = MappingProxyType({"us": "https://api.split.io/internal/api/v2"})
@@ -94,6 +94,15 @@ class Split(Vendor):
                 host=self.host(EVENTS, self.events_url),
                 endpoint_class="events",
             )
+
+    def lookups(self, audiences: Sequence[str], names: Sequence[str]) -> Iterable[Lookup]:
+        """Ask for one key of each segment, which has to be defined in the environment."""
+        for key in audiences:
+            segment = self.segments.get(key, key)
+            path = f"segments/{quoted(self.environment_id)}/{quoted(segment)}/keys"
+            request = self.request(f"{path}?limit=1&offset=0", method="GET")
+            what = f"segment {segment!r} in this environment"
+            yield self.lookup(request, key, what, "segments")
 
     def probe(self) -> Request:
         """List the workspaces."""

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from kairos import cli
 from kairos.doctor import delivery, installation
 from reverse_etl import destinations
+from reverse_etl.sandbox import Sandbox
 from tests.reverse_etl.proxies import ForwardProxy
 from warehouse.connection import connect
 from warehouse.home import PROJECT, Home
@@ -90,7 +91,7 @@ def test_configured_destinations_are_named_and_secrets_are_not(doctor):
 
 def test_a_destination_that_does_not_answer_fails(doctor):
     found, status = doctor("webhook", **WEBHOOK, KAIROS_WEBHOOK_ALLOW_PRIVATE="true")
-    assert (list(found), status) == (["network", "webhook"], 1)
+    assert (list(found), status) == (["network", "webhook", "triggers"], 1)
     assert "does not answer" in found["webhook"]["message"]
 
 
@@ -147,8 +148,36 @@ def test_a_variable_of_the_network_that_cannot_be_used_fails(doctor, variable, v
 @pytest.mark.parametrize("name", ["webhook", "nonesuch"])
 def test_a_destination_that_is_not_configured_or_does_not_exist_fails(doctor, name):
     found, status = doctor(name)
-    assert list(found) == [name]
+    assert "network" not in found
     assert (found[name]["status"], status) == ("fail", 1)
+
+
+def test_a_destination_is_asked_for_what_is_mapped_to_it(doctor):
+    with Sandbox() as sandbox:
+        env = {**STRAIGHT, **sandbox.environment("appcues")}
+        found, status = doctor("appcues", **env)
+        assert status == 0
+        assert list(found) == ["network", "appcues", "attributes", "audiences", "triggers"]
+        assert found["audiences"]["message"] == "appcues knows needs_help, onboarding_completed"
+        found, status = doctor(
+            "appcues", **env, KAIROS_APPCUES_SEGMENTS="onboarding_completed=missing-1"
+        )
+        assert status == 1
+        assert "appcues has no segment 'missing-1'" in found["audiences"]["message"]
+
+
+def test_a_destination_that_refuses_us_is_asked_for_nothing_else(doctor):
+    with Sandbox() as sandbox:
+        env = {**STRAIGHT, **sandbox.environment("appcues"), "KAIROS_APPCUES_API_KEY": "wrong"}
+        found, status = doctor("appcues", **env)
+        assert (found["appcues"]["status"], status) == ("fail", 1)
+        assert found["audiences"]["message"].startswith("seeds/audiences.csv: ")
+        assert len(sandbox.requests()) == 1
+
+
+def test_the_mapping_is_looked_at_without_any_destination(doctor):
+    found, _ = doctor()
+    assert [found[name]["status"] for name in ("attributes", "audiences", "triggers")] == ["ok"] * 3
 
 
 def test_a_package_of_another_version_is_named_with_what_is_expected(tmp_path):

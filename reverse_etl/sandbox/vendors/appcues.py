@@ -119,6 +119,12 @@ class Appcues(Vendor):
         self.segments[segment["id"]] = segment
         return Response(201, segment)
 
+    @route("GET", "/v2/accounts/{account}/segments/{segment}")
+    def read_segment(self, request: Request, account: str, segment: str) -> Response:
+        """Give a segment."""
+        self.check_audience(segment)
+        return Response(200, self.segments.get(segment, {"id": segment, "name": segment}))
+
     @route("POST", "/v2/accounts/{account}/segments/{segment}/add_user_ids")
     def add_user_ids(self, request: Request, account: str, segment: str) -> Response:
         """Add members, all or none."""

@@ -26,7 +26,7 @@ from reverse_etl.sandbox.vendor import (
 )
 from reverse_etl.sandbox.wire import Request, Response
 
-SITE_ID, KEY = "sandbox-site", "sandbox-api-key"
+SITE_ID, KEY, APP_KEY = "sandbox-site", "sandbox-api-key", "sandbox-app-key"
 LARGEST_BATCH_BYTES = 500 * 1024
 LARGEST_ENTITY_BYTES = 32 * 1024
 LARGEST_DATA_BYTES = 100 * 1024
@@ -84,11 +84,16 @@ class CustomerIo(Vendor):
             "KAIROS_CUSTOMERIO_BASE_URL": base_url,
             "KAIROS_CUSTOMERIO_SITE_ID": SITE_ID,
             "KAIROS_CUSTOMERIO_API_KEY": KEY,
+            "KAIROS_CUSTOMERIO_APP_URL": base_url,
+            "KAIROS_CUSTOMERIO_APP_API_KEY": APP_KEY,
         }
 
     def authorize(self, request: Request) -> None:
-        """Check Basic credentials."""
-        if request.headers.get("authorization") != basic(SITE_ID, KEY):
+        """Check Basic credentials, or the bearer of the App API."""
+        if "/api/" not in request.path:
+            if request.headers.get("authorization") != f"Bearer {APP_KEY}":
+                raise Refusal(401, "Unauthorized request")
+        elif request.headers.get("authorization") != basic(SITE_ID, KEY):
             raise Refusal(401, "Unauthorized request")
 
     def refuse(self, refusal: Refusal) -> Response:
@@ -136,6 +141,13 @@ class CustomerIo(Vendor):
             raise Refusal(400, fault)
         self._record(user, event, event.get("data", {}))
         return Response(200, {})
+
+    @route("GET", "/v1/segments/{segment}")
+    def read_segment(self, request: Request, segment: str) -> Response:
+        """Give a segment, of the App API; those whose id begins with `dynamic` fill themselves."""
+        self.check_audience(segment)
+        kind = "dynamic" if segment.startswith("dynamic") else "manual"
+        return Response(200, {"segment": {"id": segment, "name": segment, "type": kind}})
 
     @route("POST", "/api/v1/segments/{segment}/add_customers")
     def add_customers(self, request: Request, segment: str) -> Response:

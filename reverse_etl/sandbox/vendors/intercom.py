@@ -206,6 +206,32 @@ class Intercom(Vendor):
         self.tags[tag] = name
         return Response(200, {"type": "tag", "id": tag, "name": name})
 
+    @route("GET", "/tags/{tag}")
+    def read_tag(self, request: Request, tag: str) -> Response:
+        """Give a tag."""
+        self.check_audience(tag)
+        return Response(200, {"type": "tag", "id": tag, "name": self.tags.get(tag, tag)})
+
+    @route("GET", "/data_attributes")
+    def read_attributes(self, request: Request) -> Response:
+        """Give the attributes of contacts: standard ones, and those that were ever set."""
+        if request.query.get("model") != "contact":
+            raise Refusal(400, "this stand-in knows attributes of contacts alone")
+        custom = {name for fields in self.witness.profiles.values() for name in fields}
+        attributes = [
+            {
+                "type": "data_attribute",
+                "model": "contact",
+                "name": name,
+                "full_name": f"custom_attributes.{name}" if name in custom else name,
+                "custom": name in custom,
+                "api_writable": True,
+                "archived": False,
+            }
+            for name in ("name", "email", "phone", *sorted(custom))
+        ]
+        return Response(200, {"type": "list", "data": attributes})
+
     @route("POST", "/contacts/{contact}/tags")
     def add_tag(self, request: Request, contact: str) -> Response:
         """Tag a contact."""

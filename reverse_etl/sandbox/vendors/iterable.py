@@ -84,6 +84,7 @@ class Iterable(Vendor):
         "bulk_users": (5, 1.0),
         "events": (2000, 1.0),
         "bulk_events": (10, 1.0),
+        "fields": (3, 1.0),
     }
 
     def reset(self) -> None:
@@ -138,6 +139,13 @@ class Iterable(Vendor):
             if self._who(user) not in failures:
                 self.witness.update(self._who(user), user.get("dataFields", {}))
         return Response(200, _bulk_answer(users, failures))
+
+    @route("GET", "/api/users/getFields", limit_class="fields")
+    def read_fields(self, request: Request) -> Response:
+        """Give the fields that users have, with their types."""
+        named = {name for fields in self.witness.profiles.values() for name in fields}
+        types = dict.fromkeys(["email", "userId", *sorted(named)], "string")
+        return Response(200, {"fields": types})
 
     @route("POST", "/api/events/track", limit_class="events")
     def track(self, request: Request) -> Response:

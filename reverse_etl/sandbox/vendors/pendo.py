@@ -148,6 +148,13 @@ class Pendo(Vendor):
             },
         )
 
+    @route("GET", "/api/v1/metadata/schema/visitor")
+    def read_schema(self, request: Request) -> Response:
+        """Give the fields of visitors by group: those that were ever set, which here makes them."""
+        known = {name for fields in self.witness.profiles.values() for name in fields}
+        fields = {name: {"Type": "string", "DisplayName": name} for name in sorted(known)}
+        return Response(200, {"auto": {"id": {"Type": "string"}}, "custom": fields})
+
     @route("POST", "/api/v1/bulkdelete/visitor")
     def delete_visitors(self, request: Request) -> Response:
         """Forget visitors."""
