@@ -8,16 +8,21 @@ from reverse_etl import destinations
 from reverse_etl.destinations.base import Destination, Lookup, Verdict
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotSent, OutcomeUnknown
+from warehouse.errors import KairosError
 
 
 def ask_about_mapping(name: str, env: Mapping[str, str], project: Project) -> Iterator[Check]:
     """Ask one destination, by requests that change nothing; silent where its API does not say.
 
-    Raises `KairosError` for missing settings, or a seed that cannot be read.
+    Silent also about a seed that cannot be read, which `check_mapping` has said already. Raises
+    `KairosError` for missing settings.
     """
     target = destinations.find(name).from_env(env)
-    audiences = {row["audience_key"]: row.place for row in project.mapped(AUDIENCES, name)}
-    fields = {row["destination_field"]: row.place for row in project.mapped(ATTRIBUTES, name)}
+    try:
+        audiences = {row["audience_key"]: row.place for row in project.mapped(AUDIENCES, name)}
+        fields = {row["destination_field"]: row.place for row in project.mapped(ATTRIBUTES, name)}
+    except KairosError:
+        return
     lookups = list(target.lookups(list(audiences), list(fields)))
     if not lookups:
         return

@@ -35,7 +35,9 @@ def doctor(home, tmp_path, monkeypatch):
 
     def doctor(*args, **env):
         result = CliRunner().invoke(
-            cli.main, ["doctor", "--json", *args], env={"KAIROS_HOME": str(home.root), **env}
+            cli.main,
+            ["doctor", "--json", *args],
+            env={**STRAIGHT, "KAIROS_HOME": str(home.root), **env},
         )
         found = {check["name"]: check for check in json.loads(result.stdout)}
         return found, result.exit_code
@@ -96,10 +98,9 @@ def test_a_destination_that_does_not_answer_fails(doctor):
 
 
 def test_proxy_and_certificates_are_named_and_no_password(doctor, tmp_path):
-    found, _ = doctor(**STRAIGHT)
+    found, _ = doctor()
     assert found["network"]["message"] == "without a proxy; trusts the authorities of certifi"
     proxied = {
-        **STRAIGHT,
         "HTTPS_PROXY": "http://ann:s3cret@proxy.example:3128",
         "NO_PROXY": "10.0.0.0/8,hooks.example",
         "REQUESTS_CA_BUNDLE": certifi.where(),
@@ -119,7 +120,6 @@ def test_a_destination_shows_the_way_to_its_own_address(doctor):
         9, answer=b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n"
     ).running() as proxy:
         env = {
-            **STRAIGHT,
             **WEBHOOK,
             "HTTP_PROXY": f"http://127.0.0.1:{proxy.port}",
             "KAIROS_WEBHOOK_URL": "http://hooks.invalid/",
@@ -139,7 +139,7 @@ def test_a_destination_shows_the_way_to_its_own_address(doctor):
     [("HTTPS_PROXY", "socks5://ann:s3cret@proxy.example"), ("SSL_CERT_FILE", "nowhere.pem")],
 )
 def test_a_variable_of_the_network_that_cannot_be_used_fails(doctor, variable, value):
-    found, status = doctor(**{**STRAIGHT, variable: value})
+    found, status = doctor(**{variable: value})
     assert (found["network"]["status"], status) == ("fail", 1)
     assert found["network"]["message"].startswith(variable)
     assert "s3cret" not in json.dumps(found)
@@ -154,7 +154,7 @@ def test_a_destination_that_is_not_configured_or_does_not_exist_fails(doctor, na
 
 def test_a_destination_is_asked_for_what_is_mapped_to_it(doctor):
     with Sandbox() as sandbox:
-        env = {**STRAIGHT, **sandbox.environment("appcues")}
+        env = {**sandbox.environment("appcues")}
         found, status = doctor("appcues", **env)
         assert status == 0
         assert list(found) == ["network", "appcues", "attributes", "audiences", "triggers"]
@@ -168,7 +168,7 @@ def test_a_destination_is_asked_for_what_is_mapped_to_it(doctor):
 
 def test_a_destination_that_refuses_us_is_asked_for_nothing_else(doctor):
     with Sandbox() as sandbox:
-        env = {**STRAIGHT, **sandbox.environment("appcues"), "KAIROS_APPCUES_API_KEY": "wrong"}
+        env = {**sandbox.environment("appcues"), "KAIROS_APPCUES_API_KEY": "wrong"}
         found, status = doctor("appcues", **env)
         assert (found["appcues"]["status"], status) == ("fail", 1)
         assert found["audiences"]["message"].startswith("seeds/audiences.csv: ")

@@ -155,6 +155,13 @@ def test_who_has_no_request_for_it_is_not_asked(name: str, ask: Ask, sandbox: Sa
     assert sandbox.requests(name) == []
 
 
+def test_a_seed_that_cannot_be_read_is_left_to_the_check_of_it(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    env = sandbox.environment("appcues")
+    assert list(ask_about_mapping("appcues", env, Project(tmp_path))) == []
+
+
 def test_launchdarkly_says_which_segments_are_big(ask: Ask) -> None:
     [case] = [case for case in CASES if case.name == "launchdarkly"]
     both = {"small": "seg-1", "large": "big-1"}
