@@ -15,7 +15,8 @@ from tenacity import (
 
 from reverse_etl import destinations
 from reverse_etl.destinations.base import Destination, Verdict
-from reverse_etl.dispatch.dispatcher import Dispatcher, Tuning
+from reverse_etl.dispatch.dispatcher import Dispatcher
+from reverse_etl.dispatch.patience import Tuning
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotConfigured, NotSent, OutcomeUnknown
 from reverse_etl.ledger.caps import Guard

@@ -12,7 +12,9 @@ import yaml
 
 from reverse_etl import destinations
 from reverse_etl.destinations.base import Destination, InDoubt
-from reverse_etl.dispatch.dispatcher import Dispatcher, Outcome, Tuning
+from reverse_etl.dispatch.dispatcher import Dispatcher
+from reverse_etl.dispatch.patience import Tuning
+from reverse_etl.dispatch.record import Outcome
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.guard import HeldBack, held_back, max_removal_pct
 from reverse_etl.ledger.caps import Cap, Guard, read_caps

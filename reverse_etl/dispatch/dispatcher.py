@@ -1,20 +1,18 @@
 """Streams a plan to one destination: claims, batches, sends, and writes down what became of it."""
 
 import itertools
-import random
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from reverse_etl.destinations.base import Dedupe, Destination, InDoubt, Verdict
-from reverse_etl.dispatch.breaker import Breaker
-from reverse_etl.dispatch.headers import Advice, read_advice
-from reverse_etl.dispatch.rate import TokenBucket
+from reverse_etl.destinations.base import Destination, InDoubt, Verdict
+from reverse_etl.dispatch.patience import POLL_SECONDS, Patience, Tuning
+from reverse_etl.dispatch.record import Outcome, Record
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotSent, OutcomeUnknown
 from reverse_etl.ledger.caps import Guard
@@ -23,45 +21,12 @@ from reverse_etl.masking import redact
 from reverse_etl.model import Operation, Request, Response, Result, State
 from warehouse.errors import KairosError
 
-POLL_SECONDS = 0.1
 VOLLEY = 64
 VOLLEY_ROWS = 4_000
 """Requests that are written down together, where sending one again changes nothing, and about how
 many operations they carry at most."""
-UNWRITTEN_SECONDS = 0.25
-UNWRITTEN_ROWS = 2_000
-"""Acknowledgements that may be written late, where sending again changes nothing."""
 HOPELESS_REFUSALS = 200
 """After so many refused requests and not one accepted row, something is wrong with all of them."""
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """How patient a dispatcher is."""
-
-    attempts: int = 5
-    backoff_seconds: float = 0.5
-    longest_backoff_seconds: float = 30.0
-    longest_wait_seconds: float = 60.0
-    """A destination that asks for a longer silence is left for the next run."""
-    breaker_seconds: float = 1.0
-    """The first pause of the circuit breaker; it doubles."""
-    patience_seconds: float = 15.0
-    """A destination that stays down for longer is left for the next run."""
-    chunk: int = 1000
-    window: int = 10_000
-    """Operations that are claimed and not sent yet, at most."""
-
-
-@dataclass
-class Outcome:
-    """What a run came to: operations by their state at its end, requests, and what stopped it."""
-
-    counts: Counter[State] = field(default_factory=Counter)
-    standings: Counter[Standing] = field(default_factory=Counter)
-    request_count: int = 0
-    seen: int = 0
-    problem: str | None = None
 
 
 class Dispatcher:
@@ -90,16 +55,12 @@ class Dispatcher:
         self._guard = guard
         self._run_id = run_id
         self._clock = clock
-        self._stop = stop
         self._tuning = tuning
-        self._policy = policy
         self._transport = transport or destination.transport()
-        self._breaker = Breaker(tuning.breaker_seconds, tuning.patience_seconds)
-        self._buckets: dict[str, TokenBucket] = {}
+        self._patience = Patience(destination, tuning, stop)
+        self._record = Record(ledger, destination, policy, run_id, clock)
         self._lock = threading.Lock()
-        self._halted = threading.Event()
         self._error: BaseException | None = None
-        self._outcome = Outcome()
         self._refusals = 0
         self._under_way: dict[str, deque[Request]] = {}
         self._volley_size = max(1, min(VOLLEY, VOLLEY_ROWS // self._capabilities.batch_count))
@@ -107,10 +68,6 @@ class Dispatcher:
         self._slots = threading.Semaphore(in_hand)
         self._volley: list[Request] = []
         self._begun: dict[int, Request] = {}
-        # perhaps sent by an earlier attempt: no later failure takes that back
-        self._doubtful: set[str] = set()
-        self._unwritten: list[tuple[Operation, Result]] = []
-        self._written_at = time.monotonic()
 
     def run(self, operations: Iterable[Operation]) -> Outcome:
         """Deliver the plan in its order, as far as that is possible; answers what it came to.
@@ -122,24 +79,25 @@ class Dispatcher:
                 try:
                     self._feed(operations, workers)
                 except BaseException:
-                    self._halted.set()
+                    self._patience.halt()
                     raise
         finally:
             self._transport.close()
         if self._error is not None:
             with suppress(Exception):
                 # the error that came first is the one to show
-                self._write_down(0)
+                self._record.write()
             raise self._error
-        self._write_down(0)
-        return self._outcome
+        self._record.write()
+        self._record.outcome.problem = self._patience.problem
+        return self._record.outcome
 
     # from the plan to requests
 
     def _feed(self, operations: Iterable[Operation], workers: ThreadPoolExecutor) -> None:
         buffers: dict[Hashable, list[Operation]] = {}
         for chunk in _chunks(operations, self._tuning.chunk):
-            if self._is_over():
+            if self._patience.is_over:
                 break
             for operation in self._claim(chunk):
                 key = self._destination.batch_key(operation)
@@ -161,19 +119,19 @@ class Dispatcher:
             run_id=self._run_id,
             at=self._clock(),
             guard=self._guard,
-            resends=self._resends,
+            resends=self._record.resends,
             invalid=self._destination.check,
             settle_seconds=self._capabilities.settle_seconds,
         )
-        self._outcome.seen += len(chunk)
+        self._record.outcome.seen += len(chunk)
         for claim in claims:
-            self._outcome.standings[claim.standing] += 1
+            self._record.outcome.standings[claim.standing] += 1
             if claim.was_in_doubt and claim.standing is Standing.CLAIMED:
-                self._doubtful.add(claim.operation.idempotency_key)
+                self._record.doubt(claim.operation)
             if claim.standing is Standing.CLAIMED:
                 yield claim.operation
             elif claim.standing in _ENDS:
-                self._count(_ENDS[claim.standing])
+                self._record.count(_ENDS[claim.standing])
 
     def _while_it_matters(self, operation: Operation) -> Operation:
         """Let a moment expire when the destination would take it and do nothing with it."""
@@ -197,10 +155,9 @@ class Dispatcher:
         leaves as few as possible in doubt.
         """
         volley, self._volley = self._volley, []
-        repeatable = [request for request in volley if self._are_repeatable(request.operations)]
-        keys = [o.idempotency_key for request in repeatable for o in request.operations]
-        if keys and not self._is_over():
-            held = self._ledger.begin(keys, self._run_id, self._clock())
+        repeatable = [one for one in volley if self._record.are_repeatable(one.operations)]
+        if repeatable and not self._patience.is_over:
+            held = self._record.begin(o for request in repeatable for o in request.operations)
             self._begun |= {
                 id(request): request
                 for request in repeatable
@@ -211,10 +168,6 @@ class Dispatcher:
                 if self._error is not None:
                     return
             workers.submit(self._work, request)
-
-    def _are_repeatable(self, operations: Sequence[Operation]) -> bool:
-        dedupe = self._capabilities.dedupe
-        return all(dedupe.get(o.kind, Dedupe.NONE) is not Dedupe.NONE for o in operations)
 
     def _build(self, operations: Sequence[Operation]) -> Iterator[Request]:
         """Build requests; where that fails, halve until the operation that fails stands alone."""
@@ -227,8 +180,8 @@ class Dispatcher:
                 return
             # the type alone: the text could hold the payload
             reason = Result(State.INVALID, None, "invalid", f"cannot be sent: {_name(error)}")
-            self._ledger.finish([(operations[0], reason)], self._run_id, self._clock())
-            self._count(State.INVALID)
+            self._record.finish(operations, [reason])
+            self._record.count(State.INVALID)
             return
         yield from requests
 
@@ -241,18 +194,18 @@ class Dispatcher:
                 return
             following: Request | None = request
             while following is not None:
-                states = {o.idempotency_key: self._before(o) for o in following.operations}
+                states = {o.idempotency_key: self._record.before(o) for o in following.operations}
                 try:
                     self._deliver(following, states, 1)
                 finally:
                     for state in states.values():
-                        self._count(state)
+                        self._record.count(state)
                     self._slots.release()
                     following = self._leave(following)
         except BaseException as error:
             with self._lock:
                 self._error = self._error or error
-            self._halted.set()
+            self._patience.halt()
 
     def _enter(self, request: Request) -> bool:
         """Whether a request may go now; else it waits behind the one with the same key."""
@@ -281,7 +234,7 @@ class Dispatcher:
         again = self._attempt(request, states)
         while again and attempt < self._tuning.attempts:
             attempt += 1
-            if not self._pause(self._backoff(attempt)):
+            if not self._patience.back_off(attempt):
                 return
             if len(again) < len(request.operations):
                 for smaller in self._build(again):
@@ -292,72 +245,69 @@ class Dispatcher:
     def _attempt(self, request: Request, states: dict[str, State]) -> Sequence[Operation]:
         """Send once and write down what became of each; answers what may be tried again."""
         operations = request.operations
-        bucket = self._bucket(request.endpoint_class)
-        if not self._wait_for(bucket, request):
-            self._record(operations, [self._left()] * len(operations), states)
+        if not self._patience.wait_for(request):
+            self._finish(operations, [self._left()] * len(operations), states)
             return ()
         signed = self._destination.prepare(request, int(time.time()))
         rest = self._begin(request, states)
         if rest is not None:
             return rest
-        with self._lock:
-            self._outcome.request_count += 1
+        self._record.count_request()
         try:
             response = self._transport.send(signed)
         except NotSent as error:
-            self._breaker.failed()
+            self._patience.failed()
             return self._failed(request, State.RETRYABLE, "not_sent", str(error), states)
         except OutcomeUnknown as error:
-            self._breaker.failed()
+            self._patience.failed()
             return self._failed(request, State.UNKNOWN, "no_answer", str(error), states)
         except KairosError as error:
-            self._halt(str(error))
+            self._patience.halt(str(error))
             return self._failed(request, State.RETRYABLE, "not_sent", str(error), states)
         except Exception as error:
             self._failed(request, State.UNKNOWN, "no_answer", _name(error), states)
             raise
-        bucket.learn(self._advice(request, response))
+        self._patience.learn(request, response)
         return self._answered(request, response, states)
 
     def _begin(self, request: Request, states: dict[str, State]) -> Sequence[Operation] | None:
         """Write that it is under way; answers the rest where some of it is not ours any more."""
         if self._begun.pop(id(request), None) is not None:
             return None
-        keys = [operation.idempotency_key for operation in request.operations]
-        held = self._ledger.begin(keys, self._run_id, self._clock())
-        if len(held) == len(keys):
+        held = self._record.begin(request.operations)
+        rest = [o for o in request.operations if o.idempotency_key in held]
+        if len(rest) == len(request.operations):
             return None
         # another dispatcher took this one for dead: what it took over is its to send
-        for key in keys:
-            if key not in held:
-                states.pop(key, None)
-        rest = [o for o in request.operations if o.idempotency_key in held]
+        for operation in request.operations:
+            if operation.idempotency_key not in held:
+                states.pop(operation.idempotency_key, None)
         result = Result(State.RETRYABLE, None, "not_sent", "its batch lost a row to another run")
-        return self._record(rest, [result] * len(rest), states)
+        return self._finish(rest, [result] * len(rest), states)
 
     def _answered(
         self, request: Request, response: Response, states: dict[str, State]
     ) -> Sequence[Operation]:
         verdict = self._destination.verdict(response)
         if verdict is Verdict.UNCERTAIN or response.status == 503:
-            self._breaker.failed()
+            self._patience.failed()
         else:
-            self._breaker.succeeded()
+            self._patience.answered()
         if verdict is Verdict.READ or response.status in self._capabilities.row_statuses:
             results = self._read(request, response)
             if results is not None:
-                return self._record(request.operations, results, states)
+                return self._finish(request.operations, results, states)
         code, message = f"http_{response.status}", self._message(request, response)
         if verdict is Verdict.READ:
             result = Result(State.ACCEPTED, response.status)
-            self._record(request.operations, [result] * len(request.operations), states)
+            self._finish(request.operations, [result] * len(request.operations), states)
             return ()
         if verdict is Verdict.RETRY:
             return self._failed(request, State.RETRYABLE, code, message, states, response)
         if verdict is Verdict.UNCERTAIN:
             return self._failed(request, State.UNKNOWN, code, message, states, response)
         if verdict in (Verdict.MISCONFIGURED, Verdict.GONE):
-            self._halt(self._explain(verdict, response))
+            self._patience.halt(self._explain(verdict, response))
             self._failed(request, State.RETRYABLE, code, message, states, response)
             return ()
         return self._refused(request, response, verdict, message, states)
@@ -401,11 +351,9 @@ class Dispatcher:
         operations = request.operations
         with self._lock:
             self._refusals += 1
-            is_hopeless = (
-                self._refusals >= HOPELESS_REFUSALS and not self._outcome.counts[State.ACCEPTED]
-            )
-        if is_hopeless:
-            self._halt(
+            is_hopeless = self._refusals >= HOPELESS_REFUSALS
+        if is_hopeless and not self._record.outcome.counts[State.ACCEPTED]:
+            self._patience.halt(
                 f"{self._destination.name} refuses everything it is sent "
                 f"(HTTP {response.status}: {message})"
             )
@@ -413,7 +361,7 @@ class Dispatcher:
         is_whole = verdict is Verdict.NO_TARGET
         if len(operations) == 1 or is_whole:
             result = Result(State.REJECTED, response.status, code, message)
-            self._record(operations, [result] * len(operations), states)
+            self._finish(operations, [result] * len(operations), states)
             return ()
         self._failed(request, State.RETRYABLE, code, message, states, response)
         for half in _halves(operations):
@@ -421,60 +369,21 @@ class Dispatcher:
                 self._deliver(smaller, states, 1)
         return ()
 
-    # writing down
-
-    def _record(
+    def _finish(
         self,
         operations: Sequence[Operation],
         results: Sequence[Result],
         states: dict[str, State],
     ) -> list[Operation]:
         """Write results down; answers the operations that may be sent again."""
-        pairs = [
-            (operation, self._in_doubt(operation, result))
-            for operation, result in zip(operations, results, strict=True)
-        ]
-        is_settled = all(result.state is State.ACCEPTED for result in results)
-        if is_settled and self._are_repeatable(operations):
-            with self._lock:
-                self._unwritten += pairs
-            self._write_down(UNWRITTEN_ROWS)
-        else:
-            self._ledger.finish(pairs, self._run_id, self._clock())
-        for operation, result in pairs:
+        again = []
+        for operation, result in self._record.finish(operations, results):
             states[operation.idempotency_key] = result.state
-        return [
-            operation
-            for operation, result in pairs
-            if result.state is State.RETRYABLE
-            or (result.state is State.UNKNOWN and self._resends(operation))
-        ]
-
-    def _resends(self, operation: Operation, age_seconds: float = 0.0) -> bool:
-        """Whether what perhaps arrived so long ago is sent again, with the same key."""
-        return self._destination.can_tell(operation, age_seconds) or self._policy is InDoubt.RESEND
-
-    def _in_doubt(self, operation: Operation, result: Result) -> Result:
-        """A failure after a doubt leaves the doubt: the earlier attempt may have arrived."""
-        key = operation.idempotency_key
-        if result.state is State.UNKNOWN:
-            self._doubtful.add(key)
-        elif result.state is State.RETRYABLE and key in self._doubtful:
-            return replace(result, state=State.UNKNOWN)
-        else:
-            self._doubtful.discard(key)
-        return result
-
-    def _write_down(self, rows: int) -> None:
-        """Write acknowledgements that are waiting: many at once, or after a moment."""
-        with self._lock:
-            now = time.monotonic()
-            if rows and len(self._unwritten) <= rows and now - self._written_at < UNWRITTEN_SECONDS:
-                return
-            waiting, self._unwritten = self._unwritten, []
-            self._written_at = now
-        if waiting:
-            self._ledger.finish(waiting, self._run_id, self._clock())
+            if result.state is State.RETRYABLE or (
+                result.state is State.UNKNOWN and self._record.resends(operation)
+            ):
+                again.append(operation)
+        return again
 
     def _failed(
         self,
@@ -488,85 +397,13 @@ class Dispatcher:
         """Write a failure of the whole request; answers what may be sent again."""
         status = response.status if response is not None else None
         results = [Result(state, status, code, message)] * len(request.operations)
-        return self._record(request.operations, results, states)
+        return self._finish(request.operations, results, states)
 
     def _left(self) -> Result:
         """What an operation is when this run ends before its turn."""
-        if self._outcome.problem is None:
+        if self._patience.problem is None:
             return Result(State.RETRYABLE, None, "stopped", "the run was stopped before its turn")
-        return Result(State.RETRYABLE, None, "destination_down", self._outcome.problem)
-
-    def _before(self, operation: Operation) -> State:
-        if operation.idempotency_key in self._doubtful:
-            return State.UNKNOWN
-        return State.PLANNED if operation.decision_id is None else State.RESERVED
-
-    def _count(self, state: State) -> None:
-        with self._lock:
-            self._outcome.counts[state] += 1
-
-    # patience
-
-    def _bucket(self, endpoint_class: str) -> TokenBucket:
-        with self._lock:
-            if endpoint_class not in self._buckets:
-                limit = self._capabilities.rate_limits.get(endpoint_class)
-                self._buckets[endpoint_class] = TokenBucket(limit)
-            return self._buckets[endpoint_class]
-
-    def _advice(self, request: Request, response: Response) -> Advice:
-        """What an answer says about the next requests, or what its silence means."""
-        is_refused = response.status == 429
-        advice = read_advice(response.headers, time.time(), is_refused=is_refused)
-        if is_refused and advice.wait_seconds is None:
-            pause = self._capabilities.pauses.get(request.endpoint_class)
-            return replace(advice, wait_seconds=pause)
-        return advice
-
-    def _wait_for(self, bucket: TokenBucket, request: Request) -> bool:
-        """Wait for breaker and bucket; False when this run will not send any more."""
-        while not self._is_over():
-            if bucket.closed_seconds > self._tuning.longest_wait_seconds:
-                self._halt(
-                    f"{self._destination.name} asks us to wait {bucket.closed_seconds:.0f} s: "
-                    "what is left is sent by a later run"
-                )
-                return False
-            pause = self._breaker.wait_seconds()
-            if pause is None:
-                self._halt(
-                    f"{self._destination.name} is down: it failed for "
-                    f"{self._tuning.patience_seconds:g} s; what is left is sent by the next run"
-                )
-                return False
-            if pause:
-                self._pause(pause)
-                continue
-            return self._pause(bucket.take(request.cost, len(request.operations)))
-        return False
-
-    def _backoff(self, attempt: int) -> float:
-        """Full jitter: anywhere between nothing and a limit that doubles."""
-        limit = self._tuning.backoff_seconds * 2 ** (attempt - 1)
-        return random.uniform(0, min(limit, self._tuning.longest_backoff_seconds))
-
-    def _pause(self, seconds: float) -> bool:
-        """Sleep; False when the run ends meanwhile."""
-        until = time.monotonic() + seconds
-        while not self._is_over():
-            left = until - time.monotonic()
-            if left <= 0:
-                return True
-            self._halted.wait(min(left, POLL_SECONDS))
-        return False
-
-    def _is_over(self) -> bool:
-        return self._halted.is_set() or self._stop.is_set()
-
-    def _halt(self, problem: str) -> None:
-        with self._lock:
-            self._outcome.problem = self._outcome.problem or problem
-        self._halted.set()
+        return Result(State.RETRYABLE, None, "destination_down", self._patience.problem)
 
     def _message(self, request: Request, response: Response) -> str:
         text = response.body[:4096].decode("utf-8", "replace")

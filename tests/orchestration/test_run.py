@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from kairos.cli import main
 from orchestration.instance import instance
 from orchestration.run import QUIETLY, LineStopped, Summary, run_line
-from reverse_etl.dispatch.dispatcher import Tuning
+from reverse_etl.dispatch.patience import Tuning
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.model import Result, State

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from reverse_etl.dispatch.dispatcher import Tuning
+from reverse_etl.dispatch.patience import Tuning
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.model import Kind, Operation
 from reverse_etl.plan import COLUMNS

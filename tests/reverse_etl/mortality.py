@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from reverse_etl.destinations.base import Destination, InDoubt
-from reverse_etl.dispatch.dispatcher import Dispatcher, Outcome
+from reverse_etl.dispatch.dispatcher import Dispatcher
+from reverse_etl.dispatch.record import Outcome
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger

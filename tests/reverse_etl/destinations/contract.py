@@ -14,7 +14,8 @@ from kairos.doctor.check import Status
 from kairos.doctor.delivery import check_destination
 from reverse_etl import destinations
 from reverse_etl.destinations.base import Dedupe
-from reverse_etl.dispatch.dispatcher import Dispatcher, Outcome
+from reverse_etl.dispatch.dispatcher import Dispatcher
+from reverse_etl.dispatch.record import Outcome
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger

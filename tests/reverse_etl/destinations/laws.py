@@ -19,7 +19,7 @@ import pytest
 
 from reverse_etl import destinations
 from reverse_etl.destinations.base import Dedupe, Destination, InDoubt
-from reverse_etl.dispatch.dispatcher import Outcome
+from reverse_etl.dispatch.record import Outcome
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.ledger.caps import Cap, Guard
 from reverse_etl.ledger.store import Ledger, Standing
