@@ -414,6 +414,8 @@ class Dispatcher:
         name = self._destination.name
         if verdict is Verdict.GONE:
             return f"{name} says that the target is gone (HTTP 410): set it up again"
+        if response.status == 407:
+            return "the proxy asks who we are (HTTP 407): write user and password into HTTP_PROXY"
         return (
             f"{name} refused our credentials (HTTP {response.status}): "
             f"check the KAIROS_{name.upper()}_ variables, its region among them"

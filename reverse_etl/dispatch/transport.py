@@ -16,6 +16,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ProxyError, SSLError
+from urllib3.util import parse_url
 
 from reverse_etl.dispatch.network import BUNDLES, Network, Proxy
 from reverse_etl.errors import AddressRefused, NotSent, OutcomeUnknown
@@ -116,7 +117,8 @@ class HttpTransport:
     def _pool(self, proxy: Proxy | None, url: str) -> urllib3.PoolManager:
         """Give the connections of one way out; AddressRefused where `url` may not take it."""
         if proxy is not None and not self._allow_private:
-            _refuse_private_name(urlsplit(url).hostname or "")
+            # read as what sends it reads it
+            _refuse_private_name((parse_url(url).host or "").strip("[]"))
         with self._lock:
             if proxy not in self._pools:
                 self._pools[proxy] = self._opened(proxy)

@@ -12,6 +12,8 @@ from reverse_etl.dispatch.network import Network
 from reverse_etl.dispatch.transport import HttpTransport
 from reverse_etl.errors import AddressRefused, NetworkUnusable, NotSent, OutcomeUnknown
 from reverse_etl.model import Request
+from reverse_etl.sandbox import Sandbox
+from tests.reverse_etl.conftest import Line, operation
 from tests.reverse_etl.proxies import OK, Authority, ForwardProxy, listening, origin
 
 VENDOR = "vendor.example"
@@ -72,6 +74,14 @@ def test_plain_http_is_handed_to_the_proxy_whole() -> None:
     assert len(requests) == 1
     assert requests[0].startswith(b"POST http://vendor.example:8080/v1 ")
     assert b"Host: vendor.example:8080\r\n" in requests[0]
+
+
+def test_a_run_says_that_it_is_the_proxy_who_refuses_us(line: Line, sandbox: Sandbox) -> None:
+    line.plan([operation(1)])
+    sandbox.fault(destination="webhook", kind="5xx", status=407, times=None)
+    problem = line.sync().problem
+    assert problem is not None
+    assert problem.startswith("the proxy asks who we are (HTTP 407): write user and password")
 
 
 def test_a_proxy_may_itself_be_reached_by_https(authority) -> None:
@@ -281,6 +291,8 @@ def test_an_answer_that_drips_through_a_tunnel_ends_at_the_deadline(authority) -
         ("http://10.1.2.3/hook", "10.1.2.3"),
         ("http://[fd00::1]/hook", "fd00::1"),
         ("http://hooks.example/hook", "192.168.7.7"),
+        # one reader of addresses would take this for a path of fine.example
+        (r"http://hooks.example\@fine.example/hook", "192.168.7.7"),
     ],
 )
 def test_behind_a_proxy_a_private_address_is_refused_by_what_its_name_says_here(
