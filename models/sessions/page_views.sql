@@ -43,7 +43,8 @@ select
     page_view_id,
     session_id,
     actor_id,
-    min(page_url) as page_url,
+    -- something done on the page before, at the instant of this one, does not name it
+    coalesce(min(case when event_name = 'page_view' then page_url end), min(page_url)) as page_url,
     min(event_at) as viewed_at,
     cast(sum(credited_ms) as bigint) / 1000.0 as engaged_seconds,
     max(seen_pct) as scroll_depth_pct

@@ -100,7 +100,15 @@ select
     -- what
     measured.event_name,
     measured.event_at,
-    coalesce(measured.own_page_view_id, page_view_spans.page_view_id) as page_view_id,
+    coalesce(
+        measured.own_page_view_id,
+        -- two of one instant are two, though nothing happened on the first
+        case
+            when measured.event_name = 'page_view'
+                then {{ hash_id(["'page_view'", 'measured.event_id']) }}
+        end,
+        page_view_spans.page_view_id
+    ) as page_view_id,
     measured.page_url,
     measured.device_type,
     measured.user_agent,
@@ -131,8 +139,13 @@ from measured
 left join page_view_spans
     on
         measured.session_id = page_view_spans.session_id
-        and measured.event_at >= page_view_spans.viewed_at
-        and (
-            measured.event_at < page_view_spans.next_viewed_at
-            or page_view_spans.next_viewed_at is null
-        )
+        -- what leaves a page at the very instant of the next one has not left the next one
+        and case
+            when measured.event_name = 'page_leave'
+                then
+                    measured.event_at > page_view_spans.viewed_at
+                    and coalesce(measured.event_at <= page_view_spans.next_viewed_at, true)
+            else
+                measured.event_at >= page_view_spans.viewed_at
+                and coalesce(measured.event_at < page_view_spans.next_viewed_at, true)
+        end

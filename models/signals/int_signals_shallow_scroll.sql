@@ -46,7 +46,10 @@ pages_left as (
         page_exits.page_view_id,
         page_exits.left_at,
         page_exits.left_by_event_id,
-        min(session_events.page_url) as page_url,
+        coalesce(
+            min(case when session_events.event_name = 'page_view' then session_events.page_url end),
+            min(session_events.page_url)
+        ) as page_url,
         max(session_events.seen_pct) as seen_pct,
         max(session_events.page_length_ratio) as page_length_ratio
 
