@@ -87,13 +87,14 @@ first_hovers as (
 
 ),
 
--- the first page that was left in a session in which nothing could have told of a hover
-unobserved as (
+-- the first page that was left in a session, and whether anything had told of a hover by then
+first_exits as (
 
     select
         session_events.*,
         {{ is_touch('session_events') }} as is_touch,
         {{ keyboard_only('progress') }} as is_keyboard_only,
+        progress.pointer_move_count,
         row_number() over (
             partition by session_events.session_id
             order by session_events.event_at, session_events.event_id
@@ -108,10 +109,19 @@ unobserved as (
         on
             page_exits.session_id = progress.session_id
             and page_exits.left_by_event_id = progress.event_id
-    left join first_hovers on page_exits.session_id = first_hovers.session_id
+
+),
+
+unobserved as (
+
+    select first_exits.*
+
+    from first_exits
+    left join first_hovers on first_exits.session_id = first_hovers.session_id
     where
-        (first_hovers.hovered_at > session_events.event_at or first_hovers.hovered_at is null)
-        and (progress.pointer_move_count = 0 or {{ is_touch('session_events') }})
+        first_exits.exit_number = 1
+        and (first_hovers.hovered_at > first_exits.event_at or first_hovers.hovered_at is null)
+        and (first_exits.pointer_move_count = 0 or first_exits.is_touch)
 
 ),
 
@@ -155,7 +165,6 @@ occurrences as (
         end as not_applicable_reason
 
     from unobserved
-    where exit_number = 1
 
 )
 
