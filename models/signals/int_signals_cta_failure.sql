@@ -16,6 +16,13 @@ cta_events as (
 
 ),
 
+progress as (
+
+    select * from {{ ref('int_session_progress') }}
+    where {{ event_changed() }}
+
+),
+
 user_segments as (
 
     select * from {{ ref('user_segments') }}
@@ -80,11 +87,17 @@ judged as (
         thresholds.threshold,
         thresholds.escalation,
         thresholds.version,
-        attempts.impression_count >= thresholds.minimum_count
+        -- what share of those who see it click it says nothing of people with keys alone
+        not coalesce({{ keyboard_only('progress') }}, false)
+        and attempts.impression_count >= thresholds.minimum_count
         and 100 * {{ wilson_upper('attempts.click_count', 'attempts.impression_count') }}
         < thresholds.escalation as is_click_rate_low
 
     from attempts
+    left join progress
+        on
+            attempts.session_id = progress.session_id
+            and attempts.event_id = progress.event_id
     {{ join_threshold('attempts', at='attempts.event_at') }} -- noqa: PRS
 
 ),

@@ -22,6 +22,16 @@ def test_F6_a_click_rate_needs_enough_impressions(
     assert failure["is_escalated"] is is_escalated
 
 
+@pytest.mark.parametrize(("more", "is_escalated"), [([], False), ([Happening(1, "click")], True)])
+def test_a_click_rate_says_nothing_of_somebody_with_keys_alone(
+    line: Line, more: list[Happening], is_escalated: bool
+) -> None:
+    names = ["key_press"] + ["cta_impression"] * 20 + ["cta_click_failed"] * 3
+    happenings = [Happening(number * 5, name, CTA) for number, name in enumerate(names)]
+    (failure,) = line.run(happenings + more, 10_000).signals("cta_failure")
+    assert failure["is_escalated"] is is_escalated
+
+
 def pauses(line: Line) -> list[tuple[str, str, float]]:
     """Return who paused where, and after how many seconds that counted."""
     return [
