@@ -27,6 +27,20 @@ footsteps as (
 
 ),
 
+-- trackers repeat the page_view of a page that is already open: that is no way back
+openings as (
+
+    select
+        *,
+        row_number() over (
+            partition by session_id, page_view_id order by event_at, event_id
+        ) as opening_number
+
+    from footsteps
+    where is_page_view
+
+),
+
 progress as (
 
     select * from {{ ref('int_session_progress') }}
@@ -57,8 +71,8 @@ pages as (
         deed_count - lag(deed_count) over timeline as left_page_deed_count,
         key_count - lag(key_count) over timeline as left_page_key_count
 
-    from footsteps
-    where is_page_view
+    from openings
+    where opening_number = 1
     window timeline as (partition by session_id order by event_at, event_id)
 
 ),

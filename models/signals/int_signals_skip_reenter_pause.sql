@@ -8,7 +8,6 @@ cta_events as (
     select
         *,
         event_name = 'page_view' as is_page_view,
-        case when category = 'cta' then 1 else 0 end as is_cta,
         case when event_name = 'cta_impression' then 1 else 0 end as is_impression,
         case when event_name = 'cta_skipped' then 1 else 0 end as is_skip,
         case when event_name in ('cta_click', 'cta_click_failed') then 1 else 0 end as is_click
@@ -47,10 +46,10 @@ counted as (
         sum(is_impression) over on_page as impression_count,
         sum(is_skip) over on_page as skip_count,
         sum(is_click) over on_page as click_count,
-        sum(is_cta) over (
-            partition by session_id order by event_at, event_id
-            rows between unbounded preceding and current row
-        ) as session_cta_count
+        -- trackers repeat the page_view of a page that is already open: that is no way back
+        row_number() over (
+            partition by session_id, page_view_id, is_page_view order by event_at, event_id
+        ) as opening_number
 
     from cta_events
     window on_page as (
@@ -69,7 +68,7 @@ visits as (
         click_count - lag(click_count) over timeline as previous_click_count
 
     from counted
-    where is_page_view
+    where is_page_view and opening_number = 1
     window timeline as (partition by session_id, page_url order by event_at, event_id)
 
 ),
@@ -79,15 +78,24 @@ reentries as (
 
     select
         *,
-        case
-            when session_cta_count = 0 then 'no_cta_instrumentation'
-        end as unobserved_reason
+        previous_skip_count > 0
+        or (previous_impression_count > 0 and previous_click_count = 0) as is_passed_over
 
     from visits
-    where
-        previous_skip_count > 0
-        or (previous_impression_count > 0 and previous_click_count = 0)
-        or (previous_skip_count is not null and session_cta_count = 0)
+    where previous_skip_count is not null
+
+),
+
+-- a tracker that had told of no call to action by then cannot tell that one was passed over
+first_ctas as (
+
+    select
+        session_id,
+        min(event_at) as told_at
+
+    from cta_events
+    where not is_page_view
+    group by session_id
 
 ),
 
@@ -99,10 +107,8 @@ pauses as (
         thresholds.version,
         {{ add_seconds('silences.began_at', 'thresholds.threshold') }} as paused_at,
         reentries.event_id as reentry_event_id,
-        case
-            when silences.is_keyboard_only then 'keyboard_only'
-            else reentries.unobserved_reason
-        end as not_applicable_reason,
+        reentries.is_passed_over,
+        first_ctas.told_at,
         row_number() over (
             partition by reentries.session_id, reentries.event_id
             order by silences.began_at, silences.event_id
@@ -114,10 +120,27 @@ pauses as (
             reentries.session_id = silences.session_id
             and reentries.page_view_id = silences.page_view_id
             and reentries.event_at <= silences.began_at
+    left join first_ctas on reentries.session_id = first_ctas.session_id
     {{ join_threshold('silences', at='silences.began_at') }} -- noqa: PRS
     where
         silences.ended_at is null
         or silences.ended_at >= {{ add_seconds('silences.began_at', 'thresholds.threshold') }}
+
+),
+
+judged as (
+
+    select
+        *,
+        case
+            when is_keyboard_only then 'keyboard_only'
+            when not is_passed_over then 'no_cta_instrumentation'
+        end as not_applicable_reason
+
+    from pauses
+    where
+        pause_number = 1
+        and (is_passed_over or coalesce(told_at > paused_at, true))
 
 )
 
@@ -140,5 +163,5 @@ select
         'page_view_id': 'page_view_id',
     }) }} as evidence
 
-from pauses
-where pause_number = 1 and paused_at <= {{ as_of() }}
+from judged
+where paused_at <= {{ as_of() }}
