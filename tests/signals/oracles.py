@@ -1,7 +1,12 @@
-"""The rules once more, slowly and plainly: one event after the other, session by session."""
+"""The rules once more, slowly and plainly: one event after the other, session by session.
 
+Each oracle says of everything that its signal may be about whether it is one, and if not, why not.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import sqrt
 
 from tests.harness import Happening
 
@@ -10,17 +15,23 @@ SILENT = {"page_ping", "page_leave", "page_hidden", "page_visible", "cta_impress
 }
 VISIBILITY = {"page_leave", "page_hidden", "page_visible"}
 POINTERS = {"pointer_move", "pointer_down", "hover", "text_selected", "click"}
+TWO_DAYS_MS = 172_800_000
 
 
-@dataclass(frozen=True, order=True)
-class Found:
-    """What a model found: where, when, and whether it could be judged."""
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says of one thing: `yes`, why nobody can tell, or `no: ` and why not.
+
+    `value` is what was measured, in the unit of `threshold`; it is told where the answer is yes.
+    """
 
     actor: str
     at_ms: int
     about: str
+    says: str
+    value: float | None = None
+    threshold: float | None = None
     is_escalated: bool = False
-    is_applicable: bool = True
 
 
 def milliseconds(happening: Happening) -> int:
@@ -43,46 +54,76 @@ def sessions(happenings: list[Happening]) -> Iterator[list[Happening]]:
 
 
 def is_by_keyboard(event: Happening) -> bool:
-    return event.event_name == "key_press" or (
+    return event.event_name in ("key_press", "focus") or (
         event.event_name == "click" and event.properties.get("detail") == 0
     )
 
 
+def is_by_pointer(event: Happening) -> bool:
+    return event.event_name in POINTERS and not is_by_keyboard(event)
+
+
 def is_keyboard_only(so_far: list[Happening]) -> bool:
-    keys = [event for event in so_far if is_by_keyboard(event)]
-    pointers = [
-        event for event in so_far if event.event_name in POINTERS and not is_by_keyboard(event)
-    ]
-    return bool(keys) and not pointers
+    return any(map(is_by_keyboard, so_far)) and not any(map(is_by_pointer, so_far))
 
 
-def pauses(happenings: list[Happening], as_of_ms: int) -> set[Found]:
-    """12 s after an interaction on a visible page without media; again after 30 s, with proof."""
-    found = set()
-    for session in sessions(happenings):
-        playing = 0
-        for place, event in enumerate(session):
-            playing += (event.event_name == "video_started") - (event.event_name == "video_stopped")
-            if event.event_name in SILENT or playing > 0:
-                continue
-            start, end, beats = milliseconds(event), None, []
-            in_order = sorted(session, key=lambda e: (milliseconds(e), rank(e), e.event_id))
-            for later in in_order[in_order.index(event) + 1 :]:
-                is_break = later.event_name not in SILENT or later.event_name in VISIBILITY
-                if is_break or later.event_name == "something_unheard_of":
-                    end = milliseconds(later)
-                    break
-            for other in session:
-                at = milliseconds(other)
-                if other.event_name == "page_ping" and at > start and (end is None or at <= end):
-                    beats.append(at)
-            applies = not is_keyboard_only(session[: place + 1])
-            if end is None or end - start >= 12_000:
-                found.add(Found(event.actor, start + 12_000, event.event_id, False, applies))
-                proofs = [at for at in (*beats, end) if at is not None and at - start > 30_000]
-                if proofs:
-                    found.add(Found(event.actor, min(proofs), event.event_id, True, applies))
-    return {row for row in found if row.at_ms <= as_of_ms}
+def is_by_finger(event: Happening) -> bool:
+    """The pointer says so itself, else the kind of device."""
+    pointer = event.properties.get("pointer_type")
+    return pointer == "touch" or (pointer is None and event.device_type in ("mobile", "tablet"))
+
+
+@dataclass(frozen=True)
+class Page:
+    """One view of a page, and all of the session up to what left it; none left the last one."""
+
+    page_view_id: str
+    view: Happening
+    left_by: Happening | None
+    so_far: tuple[Happening, ...]
+
+
+def page_of_each(session: list[Happening]) -> dict[str, str | None]:
+    """On which page view each event happened: its own word, else the latest that had begun.
+
+    What leaves a page at the instant at which the next one begins has left the one before.
+    """
+    views = openings(session)
+    pages = {}
+    for event in session:
+        begun = [
+            page
+            for page, view in views.items()
+            if milliseconds(view) < milliseconds(event)
+            or (milliseconds(view) == milliseconds(event) and event.event_name != "page_leave")
+        ]
+        own = event.event_id if event.event_name == "page_view" else begun[-1] if begun else None
+        pages[event.event_id] = event.properties.get("page_view_id", own)
+    return pages
+
+
+def openings(session: list[Happening]) -> dict[str, Happening]:
+    """The first `page_view` of each page view: a tracker may repeat it, which opens nothing."""
+    views: dict[str, Happening] = {}
+    for event in session:
+        if event.event_name == "page_view":
+            views.setdefault(event.properties.get("page_view_id", event.event_id), event)
+    return views
+
+
+def page_views(session: list[Happening]) -> list[Page]:
+    """Each page view in order, and what left it: its own first leave, or the next view."""
+    pages = page_of_each(session)
+    views = list(openings(session).items())
+    found = []
+    for number, (page, view) in enumerate(views):
+        following = [later for _, later in views[number + 1 :]][:1]
+        leaves = [e for e in session if e.event_name == "page_leave" and pages[e.event_id] == page]
+        exits = sorted([*leaves[:1], *following], key=lambda e: (milliseconds(e), e in following))
+        by = exits[0] if exits else None
+        so_far = tuple(session[: session.index(by) + 1]) if by else ()
+        found.append(Page(page, view, by, so_far))
+    return found
 
 
 def rank(event: Happening) -> int:
@@ -92,29 +133,84 @@ def rank(event: Happening) -> int:
     )
 
 
-def cta_failures(happenings: list[Happening]) -> set[Found]:
-    """The third attempt that failed since the last that worked; a burst is one attempt."""
-    found = set()
+def silences(session: list[Happening]) -> Iterator[tuple[Happening, int, int | None]]:
+    """Each interaction over which no media plays, and when it was silent from and until."""
+    in_order = sorted(session, key=lambda e: (milliseconds(e), rank(e), e.event_id))
+    playing = 0
+    for event in session:
+        playing += (event.event_name == "video_started") - (event.event_name == "video_stopped")
+        if event.event_name in SILENT or playing > 0:
+            continue
+        end = None
+        for later in in_order[in_order.index(event) + 1 :]:
+            is_break = later.event_name not in SILENT or later.event_name in VISIBILITY
+            if is_break or later.event_name == "something_unheard_of":
+                end = milliseconds(later)
+                break
+        yield event, milliseconds(event), end
+
+
+def pauses(happenings: list[Happening]) -> Iterator[Verdict]:
+    """12 s after an interaction on a visible page without media; again after 30 s, with proof."""
     for session in sessions(happenings):
-        attempts, last_failure_ms = 0, None
-        for event in session:
-            at = milliseconds(event)
+        for event, start, end in silences(session):
+            so_far = session[: session.index(event) + 1]
+            says = "keyboard_only" if is_keyboard_only(so_far) else "yes"
+            due = start + 12_000
+            if end is not None and end < due:
+                yield Verdict(event.actor, due, event.event_id, "no: short")
+                continue
+            yield Verdict(event.actor, due, event.event_id, says, 12, 12)
+            proofs = [
+                milliseconds(other)
+                for other in session
+                if other.event_name == "page_ping" and (end is None or milliseconds(other) <= end)
+            ]
+            proofs = [at for at in (*proofs, end) if at is not None and at > start + 30_000]
+            if proofs:
+                yield Verdict(event.actor, min(proofs), event.event_id, says, 30, 30, True)
+
+
+def cta_failures(happenings: list[Happening]) -> Iterator[Verdict]:
+    """The third attempt that failed since the last that worked; a burst is one attempt.
+
+    Worse, where the call to action is surely clicked by less than a fifth of who see it.
+    """
+    for session in sessions(happenings):
+        attempts: dict[str, int] = defaultdict(int)
+        last_failure_ms: dict[str, int] = {}
+        for place, event in enumerate(session):
+            at, cta = milliseconds(event), event.properties.get("cta_id")
             if event.event_name == "cta_click":
-                attempts = 0
-            if event.event_name == "cta_click_failed":
-                if last_failure_ms is None or at - last_failure_ms >= 1000:
-                    attempts += 1
-                    if attempts == 3:
-                        found.add(Found(event.actor, at, event.event_id))
-                last_failure_ms = at
-    return found
+                attempts[cta] = 0
+            if event.event_name != "cta_click_failed":
+                continue
+            says = "no: a burst"
+            if cta not in last_failure_ms or at - last_failure_ms[cta] >= 1000:
+                attempts[cta] += 1
+                says = {3: "yes"}.get(attempts[cta], "no: another attempt")
+            last_failure_ms[cta] = at
+            so_far = session[: place + 1]
+            names = [e.event_name for e in so_far if e.properties.get("cta_id") == cta]
+            seen, clicked = names.count("cta_impression"), names.count("cta_click")
+            is_rate_known = seen >= 10 and not is_keyboard_only(so_far)
+            escalates = says == "yes" and is_rate_known and at_most(clicked, seen) < 0.2
+            yield Verdict(event.actor, at, event.event_id, says, attempts[cta], 3, escalates)
 
 
-def rage_clicks(happenings: list[Happening]) -> set[Found]:
+def at_most(successes: int, trials: int) -> float:
+    """The upper end of Wilson's 95 % interval of a share."""
+    z, share = 1.96, successes / trials
+    middle = share + z * z / (2 * trials)
+    spread = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return (middle + spread) / (1 + z * z / trials)
+
+
+def rage_clicks(happenings: list[Happening]) -> Iterator[Verdict]:
     """The third click of a chain, as a browser library would count it while it happens."""
-    found = set()
     for session in sessions(happenings):
         chain: list[Happening] = []
+        told: set[str] = set()
         page = None
         # what scrolls or selects at the instant of a click came with it
         in_order = sorted(
@@ -124,30 +220,28 @@ def rage_clicks(happenings: list[Happening]) -> set[Found]:
         for event in in_order:
             if event.event_name in ("scroll", "text_selected"):
                 chain = []
-            if event.event_name != "click" or is_by_keyboard(event) or "x" not in event.properties:
+            if event.event_name != "click":
+                continue
+            at = milliseconds(event)
+            doubt = ""
+            if is_keyboard_only(session[: session.index(event) + 1]):
+                doubt = "keyboard_only"
+            elif not is_by_keyboard(event) and "x" not in event.properties:
+                doubt = "no_pointer_position"
+            if doubt and doubt not in told:
+                told.add(doubt)
+                yield Verdict(event.actor, at, event.event_id, doubt, None, 3)
+            if doubt or is_by_keyboard(event):
                 continue
             if event.properties.get("element_kind") == "stepper":
+                yield Verdict(event.actor, at, event.event_id, "no: a stepper")
                 continue
             last = chain[-1] if chain else None
             is_near = last is not None and continues(last, event, page, pages[event.event_id])
             chain = [*chain, event] if is_near else [event]
             page = pages[event.event_id]
-            if len(chain) == 3:
-                found.add(Found(event.actor, milliseconds(event), event.event_id))
-    return found
-
-
-def page_of_each(session: list[Happening]) -> dict[str, str | None]:
-    """On which page view each event happened: the latest at or before its instant."""
-    pages = {}
-    for event in session:
-        views = [
-            view
-            for view in session
-            if view.event_name == "page_view" and milliseconds(view) <= milliseconds(event)
-        ]
-        pages[event.event_id] = views[-1].event_id if views else None
-    return pages
+            says = "yes" if len(chain) == 3 else "no: another click"
+            yield Verdict(event.actor, at, event.event_id, says, len(chain), 3)
 
 
 def continues(last: Happening, click: Happening, page: str | None, own: str | None) -> bool:
@@ -161,13 +255,12 @@ def continues(last: Happening, click: Happening, page: str | None, own: str | No
     )
 
 
-def ordered(session: list[Happening]) -> list[Happening]:
-    return sorted(session, key=lambda e: (milliseconds(e), e.event_id))
+ANSWERS = {"dom_changed", "page_view", "page_leave", "something_unheard_of"}
+GESTURES = {"scroll", "text_selected"}
 
 
-def dead_clicks(happenings: list[Happening]) -> set[Found]:
+def dead_clicks(happenings: list[Happening]) -> Iterator[Verdict]:
     """2.5 s without the page's answer or a gesture at once; if unsure, once a session."""
-    found = set()
     for session in sessions(happenings):
         judged: list[Happening] = []
         is_told: set[str] = set()
@@ -176,125 +269,253 @@ def dead_clicks(happenings: list[Happening]) -> set[Found]:
             if event.event_name != "click":
                 continue
             is_keyboard = is_keyboard_only(session[: place + 1])
+            at, element = milliseconds(event), event.properties.get("element_id")
+            due = at + 2500
             if is_by_keyboard(event) and not is_keyboard:
                 continue
-            at, element = milliseconds(event), event.properties.get("element_id")
             before = [e for e in judged if element and e.properties.get("element_id") == element]
             judged.append(event)
-            if before and at - milliseconds(before[-1]) < 1000:
-                continue
             later = [e for e in session if milliseconds(e) >= at]
             answers = [milliseconds(e) for e in later if e.event_name in ANSWERS]
             gestures = [milliseconds(e) for e in later if e.event_name in GESTURES]
-            if any(answer < at + 2500 for answer in answers):
-                continue
-            if any(gesture < at + 100 for gesture in gestures):
-                continue
-            is_telling = any(change <= at + 2500 for change in changes)
-            doubt = "keys" if is_keyboard else "" if is_telling else "untold"
-            if doubt and doubt in is_told:
-                continue
-            is_told.add(doubt)
-            found.add(Found(event.actor, at + 2500, event.event_id, is_applicable=not doubt))
-    return found
+            doubt = "" if any(at <= due for at in changes) else "no_page_activity_instrumentation"
+            doubt = "keyboard_only" if is_keyboard else doubt
+            if before and at - milliseconds(before[-1]) < 1000:
+                says = "no: a burst"
+            elif any(answer < due for answer in answers):
+                says = "no: answered"
+            elif any(gesture < at + 100 for gesture in gestures):
+                says = "no: a gesture"
+            elif doubt in is_told:
+                says = "no: told before"
+            else:
+                says = doubt or "yes"
+                is_told |= {doubt} - {""}
+            yield Verdict(event.actor, due, event.event_id, says, 2.5, 2.5)
 
 
-ANSWERS = {"dom_changed", "page_view", "page_leave", "something_unheard_of"}
-GESTURES = {"scroll", "text_selected"}
-
-
-def help_lingers(happenings: list[Happening]) -> set[Found]:
-    """12 s after a tip was shown, if nothing moved the page, hid it, or took the tip away."""
-    found = set()
+def hovers(happenings: list[Happening]) -> Iterator[Verdict]:
+    """2 s over an element that was not clicked meanwhile; a session may be unable to tell."""
     for session in sessions(happenings):
-        for place, event in enumerate(session):
-            if event.event_name != "help_tip_shown":
+        for event in session:
+            if event.event_name != "hover":
                 continue
-            due = milliseconds(event) + 12_000
-            later = [e for e in session[place + 1 :] if e.event_name in TIP_ENDS]
-            if later and milliseconds(later[0]) < due:
+            end = milliseconds(event)
+            start = end - event.properties["duration_ms"]
+            is_clicked = any(
+                start <= milliseconds(click) <= end
+                for click in session
+                if click.event_name == "click"
+                and click.properties.get("element_id") == event.properties["element_id"]
+            )
+            seconds = event.properties["duration_ms"] / 1000
+            if seconds < 2:
+                says = "no: short"
+            elif is_clicked:
+                says = "no: clicked"
+            elif is_by_finger(event):
+                says = "touch_only"
+            else:
+                says = "yes"
+            yield Verdict(event.actor, end, event.event_id, says, seconds, 2)
+        yield from unseen_hovers(session)
+
+
+def unseen_hovers(session: list[Happening]) -> Iterator[Verdict]:
+    """When the first page is left: could anything so far have told of a hover?"""
+    exits = [(page.left_by, page.so_far) for page in page_views(session) if page.left_by]
+    if not exits:
+        return
+    by, so_far = min(exits, key=lambda exit: len(exit[1]))
+    names = {e.event_name for e in so_far}
+    if any(e.event_name == "hover" and e.at <= by.at for e in session):
+        says = "no: observed"
+    elif is_keyboard_only(so_far):
+        says = "keyboard_only"
+    elif is_by_finger(by):
+        says = "touch_only"
+    elif "pointer_move" not in names:
+        says = "no_pointer_instrumentation"
+    else:
+        says = "no: observed"
+    yield Verdict(by.actor, milliseconds(by), by.event_id, says, None, 2)
+
+
+def shallow_scrolls(happenings: list[Happening]) -> Iterator[Verdict]:
+    """Left with less than 40 % seen, the window included; under 15 % it is worse."""
+    for session in sessions(happenings):
+        pages = page_of_each(session)
+        for page in page_views(session):
+            if page.left_by is None:
                 continue
-            so_far = session[: place + 1]
-            is_measured = any("doc_height" in e.properties for e in so_far)
-            applies = is_measured and not is_keyboard_only(so_far)
-            found.add(Found(event.actor, due, event.event_id, is_applicable=applies))
-    return found
+            left = milliseconds(page.left_by)
+            on_page = [
+                event.properties
+                for event in session
+                if pages[event.event_id] == page.page_view_id and milliseconds(event) <= left
+            ]
+            lengths = [p["doc_height"] / p["viewport_height"] for p in on_page if "doc_height" in p]
+            shares = [
+                100.0 * (max(p["scroll_offset_max"], 0) + p["viewport_height"]) / p["doc_height"]
+                for p in on_page
+                if "scroll_offset_max" in p
+            ]
+            seen = max(shares, default=None)
+            if seen is None:
+                says = "no_scroll_instrumentation"
+            elif max(lengths) <= 2.5:
+                says = "short_page"
+            elif is_keyboard_only(page.so_far):
+                says = "keyboard_only"
+            else:
+                says = "yes" if seen < 40 else "no: seen"
+            escalates = says == "yes" and seen < 15
+            threshold = 15 if escalates else 40
+            url = page.view.page_url
+            yield Verdict(page.view.actor, left, url, says, seen, threshold, escalates)
+
+
+def skips(happenings: list[Happening]) -> Iterator[Verdict]:
+    """The first pause on a page whose call to action was passed over when it was open before."""
+    for session in sessions(happenings):
+        pages = page_of_each(session)
+        views = page_views(session)
+        for number, page in enumerate(views):
+            here = [
+                (event, start)
+                for event, start, end in silences(session)
+                if pages[event.event_id] == page.page_view_id
+                and milliseconds(page.view) <= start
+                and (end is None or end >= start + 12_000)
+            ]
+            before = [p for p in views[:number] if p.view.page_url == page.view.page_url]
+            if not here:
+                at = milliseconds(page.view)
+                yield Verdict(page.view.actor, at, page.view.event_id, "no: no pause")
+                continue
+            event, start = here[0]
+            due = start + 12_000
+            so_far = session[: session.index(event) + 1]
+            is_told = any("cta_id" in e.properties and milliseconds(e) <= due for e in session)
+            if not before:
+                says = "no: first time"
+            elif is_told and not is_passed_over(before[-1].view, page.view, session):
+                says = "no: not passed over"
+            elif is_keyboard_only(so_far):
+                says = "keyboard_only"
+            else:
+                says = "yes" if is_told else "no_cta_instrumentation"
+            yield Verdict(event.actor, due, event.event_id, says, 12, 12)
+
+
+def is_passed_over(first: Happening, then: Happening, session: list[Happening]) -> bool:
+    """Between two views of a page, was its call to action refused, or seen and not clicked?"""
+    between = session[session.index(first) : session.index(then)]
+    names = {event.event_name for event in between if event.page_url == first.page_url}
+    is_clicked = bool(names & {"cta_click", "cta_click_failed"})
+    return "cta_skipped" in names or ("cta_impression" in names and not is_clicked)
 
 
 TIP_ENDS = VISIBILITY | {"page_view", "scroll", "help_tip_shown", "help_tip_dismissed"}
 
 
-def backtracks(happenings: list[Happening]) -> set[Found]:
-    """The second time, and each one after, that a page is left within 7 s for the one before it."""
-    found = set()
+def help_lingers(happenings: list[Happening]) -> Iterator[Verdict]:
+    """12 s after a tip was shown, if nothing moved the page, hid it, or took the tip away."""
     for session in sessions(happenings):
-        views = [place for place, e in enumerate(session) if e.event_name == "page_view"]
+        for place, event in enumerate(session):
+            if event.event_name != "help_tip_shown":
+                continue
+            due = milliseconds(event) + 12_000
+            so_far = session[: place + 1]
+            later = [e for e in session[place + 1 :] if e.event_name in TIP_ENDS]
+            if later and milliseconds(later[0]) < due:
+                says = "no: short"
+            elif is_keyboard_only(so_far):
+                says = "keyboard_only"
+            elif not any("doc_height" in e.properties for e in so_far):
+                says = "no_scroll_instrumentation"
+            else:
+                says = "yes"
+            yield Verdict(event.actor, due, event.event_id, says, 12, 12)
+
+
+def backtracks(happenings: list[Happening]) -> Iterator[Verdict]:
+    """The second time, and each one after, that a page is left within 7 s for the one before it."""
+    for session in sessions(happenings):
+        views = list(openings(session).values())
         times = 0
-        for first, second, third in zip(views, views[1:], views[2:], strict=False):
-            before, page, back = session[first], session[second], session[third]
-            between = {e.event_name for e in session[second + 1 : third]}
-            is_keyboard = is_keyboard_only(session[: third + 1])
+        for before, page, back in zip(views, views[1:], views[2:], strict=False):
+            between = {e.event_name for e in session[session.index(page) : session.index(back)]}
+            is_keyboard = is_keyboard_only(session[: session.index(back) + 1])
+            dwell_ms = milliseconds(back) - milliseconds(page)
             if before.page_url != back.page_url or page.page_url == back.page_url:
-                continue
-            if between & {"click", "scroll"} or ("key_press" in between and not is_keyboard):
-                continue
-            if milliseconds(back) - milliseconds(page) < 7000:
+                says = "no: no return"
+            elif between & {"click", "scroll"} or ("key_press" in between and not is_keyboard):
+                says = "no: busy"
+            elif dwell_ms >= 7000:
+                says = "no: slow"
+            else:
                 times += 1
+                says = "no: once"
                 if times >= 2:
-                    at = milliseconds(back)
-                    found.add(Found(back.actor, at, back.event_id, is_applicable=not is_keyboard))
-    return found
+                    says = "keyboard_only" if is_keyboard else "yes"
+            at = milliseconds(back)
+            yield Verdict(back.actor, at, back.event_id, says, dwell_ms / 1000, 7)
 
 
-def abandoned_forms(happenings: list[Happening]) -> set[Found]:
+def abandoned_forms(happenings: list[Happening]) -> Iterator[Verdict]:
     """A form begun on a page, and not sent when that is left or 30 minutes are up."""
-    found = set()
     for session in sessions(happenings):
         pages = page_of_each(session)
+        exits = {p.page_view_id: milliseconds(p.left_by) for p in page_views(session) if p.left_by}
         touched = set()
-        sent_count = 0
+        sent_count: dict[str, int] = defaultdict(int)
         for place, event in enumerate(session):
-            sent_count += event.event_name == "form_submitted"
-            attempt = (pages[event.event_id], sent_count)
-            if event.event_name != "form_started" or attempt in touched:
+            form, page = event.properties.get("form_id"), pages[event.event_id]
+            sent_count[form] += event.event_name == "form_submitted"
+            if event.event_name != "form_started":
                 continue
-            touched.add(attempt)
             at = milliseconds(event)
             due = at + 1_800_000
-            left = left_at(session, pages, pages[event.event_id])
+            left = exits.get(page)
             end = left if left is not None and at <= left < due else due
-            sent = [milliseconds(e) for e in session[place:] if e.event_name == "form_submitted"]
-            is_sent = bool(sent) and (sent[0] < end or (sent[0] == end and end < due))
-            if not is_sent:
-                found.add(Found(event.actor, end, event.event_id))
-    return found
+            sent = [
+                milliseconds(e)
+                for e in session[place:]
+                if e.event_name == "form_submitted" and e.properties["form_id"] == form
+            ]
+            if (form, page, sent_count[form]) in touched:
+                says = "no: the same attempt"
+            elif sent and (sent[0] < end or (sent[0] == end and end < due)):
+                says = "no: sent"
+            else:
+                says = "yes"
+            touched.add((form, page, sent_count[form]))
+            yield Verdict(event.actor, end, event.event_id, says, (end - at) / 1000, 1800)
 
 
-def left_at(session: list[Happening], pages: dict, page: str | None) -> int | None:
-    """When a page was left: as it says itself, or when the next one came."""
-    said = [
-        milliseconds(e)
-        for e in session
-        if e.event_name == "page_leave" and page is not None and pages[e.event_id] == page
-    ]
-    views = [e for e in session if e.event_name == "page_view"]
-    ids = [view.event_id for view in views]
-    following = views[ids.index(page) + 1 :] if page is not None else []
-    return min([*said[:1], *(milliseconds(view) for view in following[:1])], default=None)
-
-
-def abandoned_setups(happenings: list[Happening]) -> set[Found]:
+def abandoned_setups(happenings: list[Happening]) -> Iterator[Verdict]:
     """Two days after a set-up began, if neither the browser nor the person has finished it."""
-    found = set()
-    events = ordered(
-        [e for e in happenings if e.event_name in ("setup_started", "setup_completed")]
+    known_from: dict[str, Happening] = {}
+    for event in happenings:
+        if event.user_id:
+            known_from.setdefault(event.actor, event)
+
+    def person(event: Happening) -> str | None:
+        """Who it was: the browser, until it names somebody; nobody signs in here after that."""
+        known = known_from.get(event.actor)
+        return known.user_id if known and known.at <= event.at else event.actor
+
+    events = sorted(
+        (e for e in happenings if e.event_name in ("setup_started", "setup_completed")),
+        key=lambda e: (milliseconds(e), e.event_id),
     )
     for place, event in enumerate(events):
         if event.event_name != "setup_started":
             continue
         at = milliseconds(event)
         is_resumed = is_completed = False
-        for trace in (lambda e: e.actor, lambda e: person(e, happenings)):
+        for trace in (lambda e: e.actor, person):
             mine = [e for e in events[:place] if trace(e) == trace(event)]
             starts = [milliseconds(e) for e in mine if e.event_name == "setup_started"]
             ends = [milliseconds(e) for e in mine if e.event_name == "setup_completed"]
@@ -305,17 +526,5 @@ def abandoned_setups(happenings: list[Happening]) -> set[Found]:
                 for e in events[place + 1 :]
                 if trace(e) == trace(event) and e.event_name == "setup_completed"
             )
-        if not is_resumed and not is_completed:
-            found.add(Found(event.actor, at + TWO_DAYS_MS, event.event_id))
-    return found
-
-
-def person(event: Happening, happenings: list[Happening]) -> str:
-    """Who it was: the browser, until it names somebody; here nobody signs in after that."""
-    names = [
-        e.user_id for e in happenings if e.actor == event.actor and e.user_id and e.at <= event.at
-    ]
-    return names[0] if names else event.actor
-
-
-TWO_DAYS_MS = 172_800_000
+        says = "no: resumed" if is_resumed else "no: completed" if is_completed else "yes"
+        yield Verdict(event.actor, at + TWO_DAYS_MS, event.event_id, says, 172_800, 172_800)
