@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from reverse_etl.ledger.schema import EPOCH
 from reverse_etl.masking import mask, mask_payload
 from reverse_etl.model import Kind, Operation
 from warehouse.connection import connect, snapshot, sql_text
@@ -94,28 +95,27 @@ def _stream(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Opera
         )
         while rows := cursor.fetchmany(BATCH):
             for row in rows:
-                yield _operation(dict(zip(COLUMNS, row, strict=True)))
+                yield _operation(row)
 
 
-def _operation(row: dict[str, Any]) -> Operation:
+def _operation(row: tuple[Any, ...]) -> Operation:
+    """Make an operation of a row: `COLUMNS` are its fields, in the same order."""
     return Operation(
-        operation_id=row["operation_id"],
-        idempotency_key=row["idempotency_key"],
-        destination=row["destination"],
-        kind=Kind(row["kind"]),
-        operation=row["operation"],
-        object_key=row["object_key"],
-        user_key=row["user_key"],
-        decision_id=row["decision_id"],
-        payload_text=row["payload"] or "",
-        payload_hash=row["payload_hash"] or "",
-        scope_text=row["scope"],
-        decided_at=_utc(row["decided_at"]),
-        planned_at=_utc(row["planned_at"]) or datetime.fromtimestamp(0, UTC),
-        expires_at=_utc(row["expires_at"]),
-        sequence_number=row["sequence_number"],
-        is_retry=bool(row["is_retry"]),
+        *row[:3],
+        _KINDS[row[3]],
+        *row[4:8],
+        row[8] or "",
+        row[9] or "",
+        row[10],
+        _utc(row[11]),
+        _utc(row[12]) or EPOCH,
+        _utc(row[13]),
+        row[14],
+        bool(row[15]),
     )
+
+
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 def _utc(instant: datetime | None) -> datetime | None:
@@ -162,7 +162,7 @@ def sample(home: Home, destination: str | None, count: int = SAMPLE) -> list[dic
             """,
             {"destination": destination},
         ).fetchall()
-    operations = [_operation(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+    operations = [_operation(row) for row in rows]
     return [
         {
             "destination": operation.destination,

@@ -120,7 +120,11 @@ def basic(user: str, password: str = "") -> str:
 
 def dumped(value: Any) -> bytes:
     """Write compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _COMPACT.encode(value).encode()
+
+
+# made once: `json.dumps` would make one for every row
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def milliseconds(operation: Operation) -> int:

@@ -131,4 +131,8 @@ def _row(operation: Operation) -> bytes:
 
 
 def _dumped(row: dict[str, Any]) -> bytes:
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+    return _COMPACT.encode(row).encode()
+
+
+# made once: `json.dumps` would make one for every row
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

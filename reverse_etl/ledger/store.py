@@ -1,5 +1,6 @@
 """The ledger: what was sent, what is under way, and the last word on every cap."""
 
+import itertools
 import json
 import threading
 import time
@@ -73,11 +74,20 @@ class Ledger:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
-        mark = "?" if self._is_sqlite else "%s"
-        # the one statement that is run a million times: compiled by hand
+        # what is run for every operation is composed by hand: SQLAlchemy takes longer to compose a
+        # statement than the database to run it
+        self._mark = "?" if self._is_sqlite else "%s"
+        self._among_keys = "idempotency_key " + (
+            "in (select value from json_each(?))" if self._is_sqlite else "= any(%s)"
+        )
         self._insert_sql = (
-            f"insert into operations ({', '.join(_NEW)}) "
-            f"values ({', '.join([mark] * len(_NEW))}) on conflict (idempotency_key) do nothing"
+            f"insert into operations ({', '.join(_NEW)}) values "
+            f"({', '.join([self._mark] * len(_NEW))}) on conflict (idempotency_key) do nothing"
+        )
+        self._log_sql = (
+            f"insert into operation_changes ({', '.join(schema.LOGGED)}) "
+            f"select {', '.join(schema.LOGGED)} from operations "
+            f"where {self._among_keys} order by idempotency_key"
         )
         self._liveness = Liveness(engine)
         self._lease_seconds = lease_seconds
@@ -134,7 +144,7 @@ class Ledger:
             else:
                 with self._engine.begin() as connection:
                     # before any row lock: whoever reads the log waits for those who write it
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(WRITERS)))
+                    connection.exec_driver_sql(f"select pg_advisory_xact_lock_shared({WRITERS})")
                     yield connection
         except sa.exc.OperationalError as error:
             raise LedgerUnavailable(
@@ -251,7 +261,6 @@ class Ledger:
         unique = {operation.idempotency_key: operation for operation in operations}
         keys = sorted(unique)
         with self._write() as connection:
-            self._insert_new(connection, [unique[key] for key in keys], run_id)
             rows = {
                 row.idempotency_key: row
                 for row in connection.execute(
@@ -263,19 +272,22 @@ class Ledger:
                     .with_for_update()
                 )
             }
+            new = [key for key in keys if key not in rows]
+            inserted = self._insert_new(connection, [unique[key] for key in new], owner_id, run_id)
             alive = self._alive(connection, {row.owner_id for row in rows.values()}, owner_id)
             settling = self._settling(connection, unique.values(), at, settle_seconds)
             standings: dict[str, Claim] = {}
             updates: dict[tuple[State, str | None, str | None], list[str]] = defaultdict(list)
+            unchanged: list[str] = []
             doubted: list[str] = []
             to_reserve: list[Operation] = []
             for key, operation in unique.items():
-                row = rows[key]
-                state = State(row.state)
-                in_doubt = state in (State.IN_FLIGHT, State.UNKNOWN)
-                if row.owner_id in alive:
+                row = rows.get(key)
+                if (row is None and key not in inserted) or (row and row.owner_id in alive):
                     standings[key] = Claim(operation, Standing.HELD)
                     continue
+                state = State(row.state) if row else State.PLANNED
+                in_doubt = state in (State.IN_FLIGHT, State.UNKNOWN)
                 if state in FINAL_STATES:
                     standings[key] = Claim(operation, Standing.DONE)
                     continue
@@ -302,6 +314,8 @@ class Ledger:
                     standings[key] = Claim(operation, Standing.CLAIMED, in_doubt)
                     if operation.decision_id is not None:
                         to_reserve.append(operation)
+                    elif row is None:
+                        unchanged.append(key)
                     else:
                         updates[_taken(operation, in_doubt)].append(key)
 
@@ -320,32 +334,43 @@ class Ledger:
                     standings[key] = Claim(operation, Standing.SUPPRESSED)
                     updates[State.SUPPRESSED, "cap", cap].append(key)
 
+            self._log(connection, unchanged)
             self._doubt(connection, doubted)
             for (state, code, message), changed in updates.items():
                 self._set(
                     connection,
                     changed,
-                    values={
-                        "state": state,
-                        "run_id": run_id,
-                        "owner_id": owner_id if state in _CLAIMED else None,
-                        "error_code": code,
-                        "error_message": message,
+                    {
+                        "state = ?": state,
+                        "run_id = ?": run_id,
+                        "owner_id = ?": owner_id if state in _CLAIMED else None,
+                        "error_code = ?": code,
+                        "error_message = ?": message,
                     },
                 )
         return [standings[operation.idempotency_key] for operation in unique.values()]
 
     def _insert_new(
-        self, connection: sa.Connection, operations: Sequence[Operation], run_id: str
-    ) -> None:
+        self,
+        connection: sa.Connection,
+        operations: Sequence[Operation],
+        owner_id: str,
+        run_id: str,
+    ) -> set[str]:
+        """Write operations that nobody has seen, as claimed; answers the keys of those.
+
+        Another dispatcher may have been faster, though a moment ago there was none.
+        """
         if not operations:
-            return
-        connection.exec_driver_sql(
+            return set()
+        planned = State.PLANNED.value
+        done = connection.exec_driver_sql(
             self._insert_sql,
             [
                 (
                     o.idempotency_key,
                     o.operation_id,
+                    owner_id,
                     run_id,
                     o.destination,
                     o.kind.value,
@@ -354,7 +379,7 @@ class Ledger:
                     o.user_key,
                     o.decision_id,
                     o.payload_hash,
-                    State.PLANNED.value,
+                    planned,
                     0,
                     schema.to_micros(o.planned_at),
                     o.expires_at and schema.to_micros(o.expires_at),
@@ -363,6 +388,16 @@ class Ledger:
                 )
                 for o in operations
             ],
+        )
+        keys = [o.idempotency_key for o in operations]
+        if done.rowcount == len(keys):
+            return set(keys)
+        return set(
+            self._run(
+                connection,
+                f"select idempotency_key from operations where {self._among_keys} and owner_id = ?",
+                [self._listed(keys), owner_id],
+            )
         )
 
     def _settling(
@@ -403,11 +438,11 @@ class Ledger:
         self._set(
             connection,
             keys,
-            values={
-                "state": State.UNKNOWN,
-                "owner_id": None,
-                "error_code": "run_died",
-                "error_message": "the run that was sending it ended without an answer",
+            {
+                "state = ?": State.UNKNOWN,
+                "owner_id = ?": None,
+                "error_code = ?": "run_died",
+                "error_message = ?": "the run that was sending it ended without an answer",
             },
         )
 
@@ -415,61 +450,64 @@ class Ledger:
         self,
         connection: sa.Connection,
         keys: Sequence[str],
+        assignments: Mapping[str, Any],
         *,
-        values: Mapping[str, Any],
         owner_id: str | None = None,
-        adds_attempt: bool = False,
     ) -> list[str]:
-        """Change operations and log the change; with `owner_id`, only those it still holds."""
+        """Change operations and log the change; with `owner_id`, only those it still holds.
+
+        Each assignment is SQL, `column = ?`, with the value that stands for its mark.
+        """
         if not keys:
             return []
-        table, log = schema.operations, schema.changes
-        statement = (
-            table.update()
-            .where(self._among(table.c.idempotency_key, sorted(keys)))
-            .values(**values)
-            .returning(table.c.idempotency_key)
-        )
-        if adds_attempt:
-            statement = statement.values(attempt_count=table.c.attempt_count + 1)
+        values = [
+            schema.to_micros(value) if isinstance(value, datetime) else value
+            for value in assignments.values()
+        ]
+        values.append(self._listed(sorted(keys)))
+        statement = f"update operations set {', '.join(assignments)} where {self._among_keys}"
         if owner_id is not None:
             # not a bare column: an index of it would be searched, and all that a run holds read
-            statement = statement.where(sa.func.coalesce(table.c.owner_id, "") == owner_id)
-        changed = sorted(connection.scalars(statement))
-        if changed:
-            copied = sa.select(*(table.c[name] for name in schema.LOGGED)).where(
-                self._among(table.c.idempotency_key, changed)
-            )
-            connection.execute(
-                log.insert().from_select(schema.LOGGED, copied.order_by(table.c.idempotency_key))
-            )
+            statement += " and coalesce(owner_id, '') = ?"
+            values.append(owner_id)
+        changed = sorted(self._run(connection, f"{statement} returning idempotency_key", values))
+        self._log(connection, changed)
         return changed
+
+    def _log(self, connection: sa.Connection, keys: Sequence[str]) -> None:
+        if keys:
+            connection.exec_driver_sql(self._log_sql, (self._listed(keys),))
+
+    def _run(self, connection: sa.Connection, statement: str, values: Sequence[Any]) -> list[Any]:
+        """Run SQL with `?` for values; answers its first column."""
+        marked = statement.replace("?", self._mark)
+        return list(connection.exec_driver_sql(marked, tuple(values)).scalars().all())
+
+    def _listed(self, keys: Sequence[str]) -> Any:
+        """Many keys as one parameter, whatever their number."""
+        return json.dumps(list(keys)) if self._is_sqlite else list(keys)
 
     def _among(self, column: sa.Column[Any], keys: Sequence[Any]) -> sa.ColumnElement[bool]:
         """Whether a column holds one of many keys, as one parameter whatever their number."""
         if self._is_sqlite:
-            each = sa.func.json_each(json.dumps(list(keys))).table_valued("value")
+            each = sa.func.json_each(self._listed(keys)).table_valued("value")
             return column.in_(sa.select(each.c.value))
         return column == sa.any_(sa.bindparam(None, list(keys), type_=sa.ARRAY(column.type)))
 
     def begin(self, keys: Sequence[str], owner_id: str, at: datetime) -> set[str]:
         """Write, before the request, that it is under way; answers the keys still held."""
-        table = schema.operations
         with self._write() as connection:
             return set(
                 self._set(
                     connection,
                     keys,
-                    owner_id=owner_id,
-                    adds_attempt=True,
-                    values={
-                        "state": State.IN_FLIGHT,
+                    {
+                        "state = ?": State.IN_FLIGHT,
+                        "attempt_count = attempt_count + ?": 1,
                         # what perhaps arrived before counts from then: so do vendors
-                        "sent_at": sa.case(
-                            (table.c.state == State.UNKNOWN, table.c.sent_at),
-                            else_=sa.literal(at, schema.Instant),
-                        ),
+                        "sent_at = case when state = 'unknown' then sent_at else ? end": at,
                     },
+                    owner_id=owner_id,
                 )
             )
 
@@ -478,23 +516,23 @@ class Ledger:
     ) -> None:
         """Write what became of operations; what was refused for good gives its reservation back."""
         groups: dict[Result, list[Operation]] = defaultdict(list)
-        for operation, result in results:
-            groups[result].append(operation)
+        for result, pairs in itertools.groupby(results, lambda pair: pair[1]):
+            groups[result] += [operation for operation, _ in pairs]
         with self._write() as connection:
             for result, group in groups.items():
                 changed = self._set(
                     connection,
                     [operation.idempotency_key for operation in group],
-                    owner_id=owner_id,
-                    values={
-                        "state": result.state,
+                    {
+                        "state = ?": result.state,
                         # what this run may try again stays in its hands
-                        **({} if result.state in _OPEN else {"owner_id": None}),
-                        "acknowledged_at": at if result.state is State.ACCEPTED else None,
-                        "http_status": result.http_status,
-                        "error_code": result.error_code,
-                        "error_message": result.error_message,
+                        **({} if result.state in _OPEN else {"owner_id = ?": None}),
+                        "acknowledged_at = ?": at if result.state is State.ACCEPTED else None,
+                        "http_status = ?": result.http_status,
+                        "error_code = ?": result.error_code,
+                        "error_message = ?": result.error_message,
                     },
+                    owner_id=owner_id,
                 )
                 if result.state in _GIVES_BACK:
                     held = set(changed)
@@ -537,15 +575,13 @@ class Ledger:
                     self._set(
                         connection,
                         changed,
-                        values={
-                            "state": state,
-                            "owner_id": None,
+                        {
+                            "state = ?": state,
+                            "owner_id = ?": None,
                             # known from now on, whenever it was
-                            "acknowledged_at": sa.func.coalesce(
-                                table.c.acknowledged_at, sa.literal(at, schema.Instant)
-                            ),
-                            "error_code": None,
-                            "error_message": None,
+                            "acknowledged_at = coalesce(acknowledged_at, ?)": at,
+                            "error_code = ?": None,
+                            "error_message = ?": None,
                         },
                     )
                 )
@@ -873,6 +909,7 @@ class Ledger:
 _NEW = (
     "idempotency_key",
     "operation_id",
+    "owner_id",
     "run_id",
     "destination",
     "kind",

@@ -19,18 +19,14 @@ def test_what_is_sent_and_answered_is_looked_up_by_its_key(tmp_path: Path) -> No
 
         @sa.event.listens_for(ledger._engine, "before_cursor_execute")
         def note(_: Any, __: Any, statement: str, parameters: Any, *more: Any) -> None:
-            if statement.startswith("UPDATE operations") and "idempotency_key IN" in statement:
+            if statement.startswith("update operations"):
                 updates.append((statement, parameters))
 
+        claim = {"at": NOW, "guard": Guard([]), "resends": lambda *_: True}
+        with ledger.owner("earlier"):
+            ledger.claim(operations, owner_id="earlier", run_id="earlier", **claim)
         with ledger.owner("run"):
-            ledger.claim(
-                operations,
-                owner_id="run",
-                run_id="run",
-                at=NOW,
-                guard=Guard([]),
-                resends=lambda *_: True,
-            )
+            ledger.claim(operations, owner_id="run", run_id="run", **claim)
             assert ledger.begin(keys, "run", NOW) == set(keys)
             ledger.finish([(operations[0], Result(State.ACCEPTED, 200))], "run", NOW)
 

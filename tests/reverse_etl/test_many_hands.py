@@ -74,6 +74,32 @@ def test_what_a_living_dispatcher_holds_is_not_given_to_another(ledger: Ledger) 
         assert ledger.begin([moment(1).idempotency_key], "second", NOW) != set()
 
 
+def test_an_operation_that_another_takes_at_the_same_instant_is_theirs(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"at": NOW, "guard": Guard([]), "resends": lambda *_: True}
+    operations = [moment(1), operation(2), operation(3)]
+    with Ledger.open(postgres_url) as ledger, Ledger.open(postgres_url) as faster:
+        insert = ledger._insert_new
+
+        def overtaken(*rest):
+            # it has seen that nobody has these, and now somebody has
+            faster.claim(operations[:2], owner_id="faster", run_id="faster", **options)
+            return insert(*rest)
+
+        monkeypatch.setattr(ledger, "_insert_new", overtaken)
+        with ledger.owner("slower"), faster.owner("faster"):
+            claims = ledger.claim(operations, owner_id="slower", run_id="slower", **options)
+            keys = [one.idempotency_key for one in operations]
+            assert [claim.standing for claim in claims] == [
+                Standing.HELD,
+                Standing.HELD,
+                Standing.CLAIMED,
+            ]
+            assert ledger.begin(keys, "slower", NOW) == {keys[2]}
+            assert faster.begin(keys, "faster", NOW) == set(keys[:2])
+
+
 def test_a_lease_that_ran_out_is_taken_over_and_its_owner_fenced(ledger_url: str) -> None:
     key = moment(1).idempotency_key
     with Ledger.open(ledger_url, lease_seconds=0.3) as ledger:

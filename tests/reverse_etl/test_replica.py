@@ -28,7 +28,7 @@ def test_a_number_that_commits_late_is_not_skipped(ledger: Ledger) -> None:
 
     def write_slowly() -> None:
         with ledger._write() as connection:
-            ledger._set(connection, [moment(1).idempotency_key], values={"state": "in_flight"})
+            ledger._set(connection, [moment(1).idempotency_key], {"state = ?": "in_flight"})
             has_number.set()
             commits.wait(10)
 
