@@ -5,12 +5,15 @@ new warehouse learns the same truth. Reservations stay for good, because a cap m
 lifetime; only those that were given back, which nothing counts, go.
 """
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from reverse_etl.ledger import schema
+from reverse_etl.ledger.database import Database
 from reverse_etl.model import FINAL_STATES, State
 from warehouse.errors import KairosError
 
@@ -41,7 +44,44 @@ def retention(env: Mapping[str, str]) -> timedelta | None:
     return keep
 
 
-def overtaken_changes(before: datetime, copied_to: int) -> sa.Select[tuple[int]]:
+def prune(
+    database: Database, at: datetime, before: datetime, copied_changes: int, copied_runs: int
+) -> int:
+    """Take out what is older than `before` and was copied up to these sequences.
+
+    Answers the number of rows; 0, without looking, less than a day after the last time.
+    """
+    marks = schema.prunings
+    with database.read() as connection:
+        last = connection.scalar(sa.select(sa.func.max(marks.c.pruned_at)))
+        if last is not None and at - last < EVERY:
+            return 0
+        overtaken = _overtaken_changes(before, copied_changes)
+        changes = array("q", connection.scalars(overtaken.execution_options(yield_per=10_000)))
+        runs = connection.execute(_old_runs(before, copied_runs)).all()
+    count = _forget(database, schema.changes.c.sequence, changes)
+    count += _forget(database, schema.run_changes.c.sequence, [run.sequence for run in runs])
+    count += _forget(database, schema.runs.c.run_id, [run.run_id for run in runs])
+    with database.write() as connection:
+        given_back = schema.reservations.delete().where(schema.reservations.c.released_at < before)
+        count += connection.execute(given_back).rowcount
+        connection.execute(marks.delete())
+        connection.execute(marks.insert().values(pruned_at=at, row_count=count))
+    return count
+
+
+def _forget(database: Database, column: sa.Column[Any], keys: Sequence[Any]) -> int:
+    """Delete rows by their key, a few at a time: a dispatcher may be waiting to write."""
+    count = 0
+    for start in range(0, len(keys), AT_A_TIME):
+        some = list(keys[start : start + AT_A_TIME])
+        with database.write() as connection:
+            statement = column.table.delete().where(database.among(column, some))
+            count += connection.execute(statement).rowcount
+    return count
+
+
+def _overtaken_changes(before: datetime, copied_to: int) -> sa.Select[tuple[int]]:
     """Rows of the log, older than `before` and copied, that later ones of their operation follow.
 
     Of an operation that is in doubt or under way, none.
@@ -66,7 +106,7 @@ def overtaken_changes(before: datetime, copied_to: int) -> sa.Select[tuple[int]]
     )
 
 
-def old_runs(before: datetime, copied_to: int) -> sa.Select[tuple[int, str]]:
+def _old_runs(before: datetime, copied_to: int) -> sa.Select[tuple[int, str]]:
     """Runs that ended before `before`, by their row in the log of runs, which was copied."""
     log, runs = schema.run_changes, schema.runs
     return (

@@ -17,7 +17,7 @@ def test_what_is_sent_and_answered_is_looked_up_by_its_key(tmp_path: Path) -> No
     keys = [one.idempotency_key for one in operations]
     with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
 
-        @sa.event.listens_for(ledger._engine, "before_cursor_execute")
+        @sa.event.listens_for(ledger._database.engine, "before_cursor_execute")
         def note(_: Any, __: Any, statement: str, parameters: Any, *more: Any) -> None:
             if statement.startswith("update operations"):
                 updates.append((statement, parameters))
@@ -30,8 +30,8 @@ def test_what_is_sent_and_answered_is_looked_up_by_its_key(tmp_path: Path) -> No
             assert ledger.begin(keys, "run", NOW) == set(keys)
             ledger.finish([(operations[0], Result(State.ACCEPTED, 200))], "run", NOW)
 
-        sa.event.remove(ledger._engine, "before_cursor_execute", note)
-        with ledger._read() as connection:
+        sa.event.remove(ledger._database.engine, "before_cursor_execute", note)
+        with ledger._database.read() as connection:
             ways = [
                 step.detail
                 for text, values in updates

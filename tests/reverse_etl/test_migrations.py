@@ -56,7 +56,7 @@ def shape(url: str) -> dict[str, object]:
 
 def test_an_old_ledger_becomes_what_a_new_one_is_and_forgets_nothing(old_url, tmp_path) -> None:
     fresh = f"sqlite:///{tmp_path / 'fresh.db'}"
-    with Ledger.open(old_url) as ledger, ledger._read() as connection:
+    with Ledger.open(old_url) as ledger, ledger._database.read() as connection:
         assert migrations.version_of(connection) == migrations.VERSION
         [row] = connection.execute(sa.select(schema.reservations))
         assert (row.decision_id, row.reserved_at) == ("d", NOW)
@@ -118,7 +118,7 @@ def test_a_step_that_fails_leaves_the_ledger_as_it_was(old_url: str, monkeypatch
 
 
 def test_an_older_kairos_refuses_a_newer_ledger_and_says_why(ledger_url: str) -> None:
-    with Ledger.open(ledger_url) as ledger, ledger._write() as connection:
+    with Ledger.open(ledger_url) as ledger, ledger._database.write() as connection:
         connection.execute(schema.versions.update().values(version=migrations.VERSION + 1))
     with pytest.raises(LedgerTooNew) as refused:
         Ledger.open(ledger_url)

@@ -27,7 +27,7 @@ def test_a_number_that_commits_late_is_not_skipped(ledger: Ledger) -> None:
     has_number, commits = threading.Event(), threading.Event()
 
     def write_slowly() -> None:
-        with ledger._write() as connection:
+        with ledger._database.write() as connection:
             ledger._set(connection, [moment(1).idempotency_key], {"state = ?": "in_flight"})
             has_number.set()
             commits.wait(10)
