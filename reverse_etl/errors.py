@@ -27,6 +27,10 @@ class LedgerTooNew(LedgerUnavailable):
     """A newer version of Kairos has changed the ledger's tables."""
 
 
+class RequestUnusable(KairosError):
+    """A setting holds what no request can carry; nothing was sent."""
+
+
 class NotSent(Exception):
     """The request certainly did not reach the destination: sending again cannot repeat it."""
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from reverse_etl.destinations._bus import Bus, library, refused
-from reverse_etl.destinations.base import setting
+from reverse_etl.destinations.base import address, setting
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotSent, OutcomeUnknown
 from reverse_etl.model import Request, Response, Result, State
@@ -51,7 +51,7 @@ class Aws(Bus):
     """A service of AWS. Without keys of its own it finds those of the machine, as boto3 does."""
 
     region: str = setting()
-    base_url: str | None = setting(None)
+    base_url: str | None = setting(None, parse=address)
     access_key_id: str | None = setting(None, secret=True)
     secret_access_key: str | None = setting(None, secret=True)
     session_token: str | None = setting(None, secret=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from reverse_etl.destinations.base import Destination, Lookup, batches, setting
+from reverse_etl.destinations.base import Destination, Lookup, address, batches, setting
 from reverse_etl.errors import NotConfigured
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 
@@ -29,7 +29,7 @@ class Vendor(Destination):
     regions: ClassVar[Mapping[str, str]]
 
     region: str | None = setting("us", parse=str.lower)
-    base_url: str | None = setting(None)
+    base_url: str | None = setting(None, parse=address)
 
     def __post_init__(self) -> None:
         """Refuse a region that nobody has heard of, before anything is sent to the wrong one."""
@@ -109,8 +109,8 @@ class Vendor(Destination):
 
 
 def quoted(text: str) -> str:
-    """Make one segment of a path of any text."""
-    return quote(text, safe="")
+    """Make one segment of a path of any text; one of dots alone would lead to another path."""
+    return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")
 
 
 def basic(user: str, password: str = "") -> str:

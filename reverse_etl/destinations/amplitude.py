@@ -23,9 +23,12 @@ from reverse_etl.destinations.base import (
     Dedupe,
     Lookup,
     Verdict,
+    address,
     one_of,
     pairs,
+    positive_number,
     setting,
+    whole_number,
 )
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
@@ -60,17 +63,17 @@ class Amplitude(Vendor):
 
     api_key: str = setting(secret=True)
     secret_key: str = setting(secret=True)
-    cohorts_url: str | None = setting(None)
+    cohorts_url: str | None = setting(None, parse=address)
     cohorts: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and the ids of cohorts; others are used as they are."""
     cohort_id_type: str = setting("by_id", parse=one_of("by_id", "by_name", "by_user_id"))
     """The word by which a cohort edit says that our user keys are user ids."""
-    min_id_length: int = setting(1, parse=int)
+    min_id_length: int = setting(1, parse=whole_number)
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(LARGEST_COHORT_EDIT, parse=int)
-    events_per_second: int = setting(1_000, parse=int)
+    batch_count: int = setting(LARGEST_COHORT_EDIT, parse=whole_number)
+    events_per_second: int = setting(1_000, parse=whole_number)
     """What the smallest plan takes; a larger one takes more."""
-    pause_seconds: float = setting(30.0, parse=float)
+    pause_seconds: float = setting(30.0, parse=positive_number)
     """How long to be silent when it is too much: no header says so."""
 
     @cached_property

@@ -16,7 +16,7 @@ from reverse_etl.destinations._vendor import (
     properties,
     quoted,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, Lookup, pairs, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, Lookup, pairs, setting, whole_number
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
@@ -40,7 +40,7 @@ class Appcues(Vendor):
     segments: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and the segment ids that Appcues gave them; others are used as they are."""
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(1000, parse=int)
+    batch_count: int = setting(1000, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

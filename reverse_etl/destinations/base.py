@@ -5,8 +5,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import urlsplit
 
 from reverse_etl.dispatch.network import Network
 from reverse_etl.dispatch.rate import RateLimit
@@ -133,21 +135,69 @@ def setting(
     return field(default=default, repr=not secret, metadata=metadata)
 
 
+class Unusable(ValueError):
+    """A value that a setting cannot take: says what it takes, never what was given."""
+
+
 def pairs(text: str) -> dict[str, str]:
-    """Read `name=value,name=value`, the form in which settings map our keys to the vendor's."""
+    """Read `name=value,name=value`, the form in which settings map our keys to the vendor's.
+
+    Unusable where a name has no value.
+    """
     entries = [entry.partition("=") for entry in text.split(",") if entry.strip()]
-    return {name.strip(): value.strip() for name, _, value in entries}
+    found = {name.strip(): value.strip() for name, _, value in entries}
+    if not all(name and value for name, value in found.items()):
+        raise Unusable("write it as name=value,name=value")
+    return found
 
 
 def flag(text: str) -> bool:
-    """Read 1, true or yes; 0, false or no; KeyError for anything else."""
+    """Read 1, true or yes; 0, false or no; Unusable for anything else."""
     words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    return words[text.strip().lower()]
+    if text.lower() not in words:
+        raise Unusable("set it to 1 or 0")
+    return words[text.lower()]
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Make a parser that takes these words only."""
-    return lambda text: {choice: choice for choice in choices}[text.strip().lower()]
+    """Make a parser that takes these words only, and is Unusable for anything else."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise Unusable(f"set it to one of {', '.join(choices)}")
+        return text.lower()
+
+    return parse
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number from 1 on; Unusable for anything else."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise Unusable("set it to a whole number from 1 on")
+    return int(text)
+
+
+def positive_number(text: str) -> float:
+    """Read a number above 0; Unusable for anything else."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not (isfinite(number) and number > 0):
+        raise Unusable("set it to a number above 0")
+    return number
+
+
+def address(text: str) -> str:
+    """Take the address of a service; Unusable where it is none, or carries credentials."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        raise Unusable("write it as https://host, without user and password")
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +269,8 @@ class Destination(ABC):
         """Give the reason why this operation can never be sent, or None."""
         if operation.kind not in self.capabilities.dedupe:
             return f"{self.name} takes no operation of kind {operation.kind}"
+        if operation.payload_text and not operation.payload_text.lstrip().startswith("{"):
+            return "its payload is no JSON object"
         return None
 
     def batch_key(self, operation: Operation) -> Hashable:
@@ -300,7 +352,8 @@ def batches(
 
 
 def _text(env: Mapping[str, str], variable: str) -> str | None:
-    if text := env.get(variable):
+    # what is pasted or mounted often ends with a line break, which no header could carry
+    if text := env.get(variable, "").strip():
         return text
     path = env.get(f"{variable}_FILE")
     if not path:
@@ -317,6 +370,7 @@ def _text(env: Mapping[str, str], variable: str) -> str | None:
 def _parse(variable: str, text: str, metadata: Mapping[str, Any]) -> Any:
     try:
         return metadata["parse"](text)
-    except (ValueError, KeyError) as error:
-        # without the value: it may be a secret under the wrong name
-        raise NotConfigured(f"{variable} has a value that cannot be used: correct it") from error
+    except ValueError as error:
+        # without the value, its cause too: it may be a secret under the wrong name
+        remedy = str(error) if isinstance(error, Unusable) else "correct it"
+        raise NotConfigured(f"{variable} has a value that cannot be used: {remedy}") from None

@@ -7,7 +7,16 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from reverse_etl.destinations._vendor import Vendor, dumped, iso, outcomes, packed, properties
-from reverse_etl.destinations.base import Capabilities, Dedupe, FieldNames, flag, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    FieldNames,
+    flag,
+    pairs,
+    positive_number,
+    setting,
+    whole_number,
+)
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 
@@ -41,8 +50,8 @@ class Braze(Vendor):
     existing_only: bool = setting(False, parse=flag)
     """Whether users whom Braze does not know are left out instead of made."""
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(LARGEST_BATCH, parse=int)
-    requests_per_second: float = setting(1000.0, parse=float)
+    batch_count: int = setting(LARGEST_BATCH, parse=whole_number)
+    requests_per_second: float = setting(1000.0, parse=positive_number)
     """3,000 in three seconds, unless the contract says less."""
 
     @cached_property

@@ -25,8 +25,10 @@ from reverse_etl.destinations.base import (
     FieldNames,
     Lookup,
     Verdict,
+    address,
     pairs,
     setting,
+    whole_number,
 )
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
@@ -57,11 +59,11 @@ class CustomerIo(Vendor):
     api_key: str = setting(secret=True)
     app_api_key: str | None = setting(None, secret=True)
     """A key of the App API, by which the doctor sees segments; nothing is delivered with it."""
-    app_url: str | None = setting(None)
+    app_url: str | None = setting(None, parse=address)
     segments: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and the numbers of manual segments; others are used as they are."""
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(LARGEST_IDS, parse=int)
+    batch_count: int = setting(LARGEST_IDS, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from reverse_etl.destinations._aws import Aws, entry_results
 from reverse_etl.destinations._bus import message
-from reverse_etl.destinations.base import Capabilities, Dedupe, batches, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, batches, setting, whole_number
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
 LARGEST_BATCH = 10
@@ -26,7 +26,7 @@ class EventBridge(Aws):
 
     bus: str = setting("default")
     source: str = setting("kairos")
-    batch_bytes: int = setting(256_000, parse=int)
+    batch_bytes: int = setting(256_000, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -24,6 +24,7 @@ from reverse_etl.destinations.base import (
     one_of,
     pairs,
     setting,
+    whole_number,
 )
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
@@ -76,7 +77,7 @@ class Iterable(Vendor):
     identify_by: str = setting("userid", parse=one_of("userid", "email"))
     """What our user keys are to Iterable."""
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(1000, parse=int)
+    batch_count: int = setting(1000, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -9,12 +9,21 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from reverse_etl.destinations._bus import Bus, answered, library, message, refused
-from reverse_etl.destinations.base import Capabilities, Dedupe, batches, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    batches,
+    pairs,
+    positive_number,
+    setting,
+    whole_number,
+)
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotConfigured, NotSent, OutcomeUnknown
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 
 TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+SECRET_PROPERTY = re.compile(r"password|secret|\.pem$|sasl\.oauthbearer\.config")
 CONNECT_SECONDS = 10.0
 REFUSALS = frozenset(
     {"TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED", "_AUTHENTICATION",
@@ -41,10 +50,11 @@ class Kafka(Bus):
     topic_prefix: str = setting("kairos")
     topics: Mapping[str, str] = setting(dict, parse=pairs)
     """Topics of our audience keys, and of the words `moment` and `profile`."""
-    config: Mapping[str, str] = setting(dict, parse=pairs)
+    # some of librdkafka's properties are passwords
+    config: Mapping[str, str] = setting(dict, secret=True, parse=pairs)
     """Any other property of librdkafka: `ssl.ca.location=/etc/ca.pem,linger.ms=20`."""
-    delivery_timeout_seconds: float = setting(30.0, parse=float)
-    batch_count: int = setting(1000, parse=int)
+    delivery_timeout_seconds: float = setting(30.0, parse=positive_number)
+    batch_count: int = setting(1000, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -107,6 +117,11 @@ class Kafka(Bus):
         elif self.security_protocol is not None:
             config["security.protocol"] = self.security_protocol
         return Producing(config, self.delivery_timeout_seconds)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The password, and what `config` holds under a name that says so."""
+        own = (value for name, value in self.config.items() if SECRET_PROPERTY.search(name))
+        return tuple(value for value in (self.password, *own) if value)
 
     def _topic(self, operation: Operation) -> str:
         if operation.kind == Kind.AUDIENCE:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from reverse_etl.destinations._aws import Aws, entry_results
 from reverse_etl.destinations._bus import message
-from reverse_etl.destinations.base import Capabilities, Dedupe, batches, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, batches, setting, whole_number
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
 LARGEST_BATCH = 500
@@ -24,8 +24,8 @@ class Kinesis(Aws):
     service: ClassVar[str] = "kinesis"
 
     stream: str = setting()
-    batch_count: int = setting(LARGEST_BATCH, parse=int)
-    record_bytes: int = setting(1024 * 1024, parse=int)
+    batch_count: int = setting(LARGEST_BATCH, parse=whole_number)
+    record_bytes: int = setting(1024 * 1024, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

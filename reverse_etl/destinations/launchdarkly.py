@@ -15,7 +15,16 @@ from reverse_etl.destinations._vendor import (
     properties,
     quoted,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, Lookup, batches, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    Lookup,
+    address,
+    batches,
+    pairs,
+    setting,
+    whole_number,
+)
 from reverse_etl.model import Kind, Operation, Request
 
 APPS = MappingProxyType(
@@ -49,14 +58,14 @@ class LaunchDarkly(Vendor):
     token: str = setting(secret=True)
     project: str = setting()
     environment: str = setting()
-    events_url: str | None = setting(None)
+    events_url: str | None = setting(None, parse=address)
     context_kind: str = setting("user")
     segments: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and LaunchDarkly's segment keys; others are used as they are."""
     big_segments: frozenset[str] = setting(frozenset(), parse=names)
     """Keys of segments that were made unbounded: for more than 15,000 members."""
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(LARGEST_PATCH, parse=int)
+    batch_count: int = setting(LARGEST_PATCH, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

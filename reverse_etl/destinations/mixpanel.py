@@ -18,7 +18,16 @@ from reverse_etl.destinations._vendor import (
     short_key,
     too_large,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, Verdict, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    Verdict,
+    address,
+    pairs,
+    positive_number,
+    setting,
+    whole_number,
+)
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
@@ -57,12 +66,12 @@ class Mixpanel(Vendor):
     service_secret: str = setting(secret=True)
     project_id: str = setting()
     token: str = setting(secret=True)
-    app_url: str | None = setting(None)
+    app_url: str | None = setting(None, parse=address)
     audience_properties: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and the profile properties that say who is in them; else as they are."""
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(LARGEST_BATCH, parse=int)
-    pause_seconds: float = setting(2.0, parse=float)
+    batch_count: int = setting(LARGEST_BATCH, parse=whole_number)
+    pause_seconds: float = setting(2.0, parse=positive_number)
     """How long to be silent at least when it is too much: no header says so."""
 
     @cached_property

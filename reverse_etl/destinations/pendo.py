@@ -22,10 +22,13 @@ from reverse_etl.destinations.base import (
     Dedupe,
     Lookup,
     Verdict,
+    address,
     flag,
     one_of,
     pairs,
+    positive_number,
     setting,
+    whole_number,
 )
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
@@ -56,14 +59,14 @@ class Pendo(Vendor):
     integration_key: str = setting(secret=True)
     track_secret: str | None = setting(None, secret=True)
     """The app's shared secret for track events; without it no moment can be sent."""
-    data_url: str | None = setting(None)
+    data_url: str | None = setting(None, parse=address)
     segments: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and the segment ids that Pendo gave them; others are used as they are."""
     metadata_group: str = setting("custom", parse=one_of("custom", "agent"))
     create_visitors: bool = setting(False, parse=flag)
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(1000, parse=int)
-    requests_per_second: float = setting(100.0, parse=float)
+    batch_count: int = setting(1000, parse=whole_number)
+    requests_per_second: float = setting(100.0, parse=positive_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -9,7 +9,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from reverse_etl.destinations._bus import Bus, answered, library, message, refused
-from reverse_etl.destinations.base import Capabilities, Dedupe, batches, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    batches,
+    positive_number,
+    setting,
+    whole_number,
+)
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotConfigured, NotSent
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
@@ -37,8 +44,8 @@ class RabbitMq(Bus):
     """`amq.default` is the one without a name, which leads to the queue of the routing key."""
     routing_key: str | None = setting(None)
     """One for all messages; else `<kind>.<object key>.<operation>`."""
-    batch_count: int = setting(100, parse=int)
-    timeout_seconds: float = setting(30.0, parse=float)
+    batch_count: int = setting(100, parse=whole_number)
+    timeout_seconds: float = setting(30.0, parse=positive_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -7,7 +7,14 @@ from typing import Any, ClassVar
 
 from reverse_etl.destinations._bus import Bus, answered, library, refused
 from reverse_etl.destinations._vendor import dumped
-from reverse_etl.destinations.base import Capabilities, Dedupe, batches, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    batches,
+    positive_number,
+    setting,
+    whole_number,
+)
 from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotConfigured, NotSent, OutcomeUnknown
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
@@ -27,8 +34,8 @@ class Redis(Bus):
     # it holds the password
     url: str = setting(secret=True)
     prefix: str = setting("kairos")
-    batch_count: int = setting(1000, parse=int)
-    timeout_seconds: float = setting(10.0, parse=float)
+    batch_count: int = setting(1000, parse=whole_number)
+    timeout_seconds: float = setting(10.0, parse=positive_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -16,7 +16,7 @@ from reverse_etl.destinations._vendor import (
     short_key,
     too_large,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, pairs, setting
+from reverse_etl.destinations.base import Capabilities, Dedupe, pairs, setting, whole_number
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.model import Kind, Operation, Request, Response, Result
 
@@ -45,7 +45,7 @@ class Segment(Vendor):
     traits: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and the traits that say who is in them; others are used as they are."""
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(LARGEST_BATCH, parse=int)
+    batch_count: int = setting(LARGEST_BATCH, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

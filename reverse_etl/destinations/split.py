@@ -16,7 +16,16 @@ from reverse_etl.destinations._vendor import (
     properties,
     quoted,
 )
-from reverse_etl.destinations.base import Capabilities, Dedupe, Lookup, flag, pairs, setting
+from reverse_etl.destinations.base import (
+    Capabilities,
+    Dedupe,
+    Lookup,
+    address,
+    flag,
+    pairs,
+    setting,
+    whole_number,
+)
 from reverse_etl.model import Kind, Operation, Request
 
 ADMIN = MappingProxyType({"us": "https://api.split.io/internal/api/v2"})
@@ -46,11 +55,11 @@ class Split(Vendor):
     traffic_type: str = setting("user")
     is_harness: bool = setting(False, parse=flag)
     """Whether the admin key was made in Harness, which wants it in a header of its own."""
-    events_url: str | None = setting(None)
+    events_url: str | None = setting(None, parse=address)
     segments: Mapping[str, str] = setting(dict, parse=pairs)
     """Our audience keys and Split's segment names; others are used as they are."""
     event_name: str = setting("kairos_moment")
-    batch_count: int = setting(LARGEST_KEYS, parse=int)
+    batch_count: int = setting(LARGEST_KEYS, parse=whole_number)
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -13,9 +13,12 @@ from reverse_etl.destinations.base import (
     Capabilities,
     Dedupe,
     Destination,
+    address,
     batches,
     flag,
+    positive_number,
     setting,
+    whole_number,
 )
 from reverse_etl.dispatch.rate import RateLimit
 from reverse_etl.dispatch.transport import HttpTransport, Transport
@@ -35,11 +38,11 @@ class Webhook(Destination):
     name: ClassVar[str] = "webhook"
 
     # the URL of a catch hook is all that protects it
-    url: str = setting(secret=True)
+    url: str = setting(secret=True, parse=address)
     secret: str = setting(secret=True)
-    base_url: str | None = setting(None)
-    batch_count: int = setting(100, parse=int)
-    requests_per_second: float = setting(20.0, parse=float)
+    base_url: str | None = setting(None, parse=address)
+    batch_count: int = setting(100, parse=whole_number)
+    requests_per_second: float = setting(20.0, parse=positive_number)
     allow_private: bool = setting(False, parse=flag)
 
     @cached_property

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, ProxyError, SSLError
 from urllib3.util import parse_url
 
 from reverse_etl.dispatch.network import BUNDLES, Network, Proxy
-from reverse_etl.errors import AddressRefused, NotSent, OutcomeUnknown
+from reverse_etl.errors import AddressRefused, NotSent, OutcomeUnknown, RequestUnusable
 from reverse_etl.model import Request, Response
 
 CONNECT_SECONDS = 10.0
@@ -29,6 +29,7 @@ ANSWER_SECONDS = 120.0
 LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """Addresses that stand for IPv4 ones, private ones among them."""
+FIT_FOR_A_HEADER = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 
@@ -77,8 +78,10 @@ class HttpTransport:
     def send(self, request: Request) -> Response:
         """Send once and read the whole answer.
 
-        AddressRefused and NetworkUnusable where nothing could be sent until a person mends it.
+        AddressRefused, NetworkUnusable and RequestUnusable where nothing could be sent until a
+        person mends it.
         """
+        _refuse_headers(request)
         # read and set by the connection, in this thread
         _under_way.ends_at = time.monotonic() + self._answer_seconds
         _under_way.has_begun = False
@@ -138,6 +141,16 @@ class HttpTransport:
             else {"http": _PublicPool, "https": _PublicSecurePool}
         )
         return pool
+
+
+def _refuse_headers(request: Request) -> None:
+    """Raise RequestUnusable before `http.client` would, whose error shows the value."""
+    for name, value in request.headers.items():
+        if not FIT_FOR_A_HEADER.fullmatch(value):
+            raise RequestUnusable(
+                f"the header {name} cannot be sent: look in the credentials of the destination for "
+                "a line break, or for letters that are not English, and set them again"
+            )
 
 
 def _read(answer: urllib3.BaseHTTPResponse) -> bytes:

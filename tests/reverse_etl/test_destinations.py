@@ -4,13 +4,16 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from urllib3.util import parse_url
 
 from reverse_etl import destinations
 from reverse_etl.destinations.appcues import Appcues
 from reverse_etl.destinations.base import Capabilities, Destination, Verdict, batches
+from reverse_etl.destinations.kafka import Kafka
 from reverse_etl.destinations.webhook import Webhook
 from reverse_etl.errors import NotConfigured, UnknownDestination
 from reverse_etl.model import Response
@@ -51,6 +54,65 @@ def test_a_value_that_cannot_be_used_is_named_and_not_shown() -> None:
     with pytest.raises(NotConfigured, match="KAIROS_APPCUES_REGION") as caught:
         Appcues.from_env({**APPCUES, "KAIROS_APPCUES_REGION": "s3cret-value"})
     assert "s3cret-value" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "remedy"),
+    [
+        ("KAIROS_WEBHOOK_BATCH_COUNT", "0", "a whole number from 1 on"),
+        ("KAIROS_WEBHOOK_BATCH_COUNT", "many", "a whole number from 1 on"),
+        ("KAIROS_WEBHOOK_REQUESTS_PER_SECOND", "0", "a number above 0"),
+        ("KAIROS_WEBHOOK_REQUESTS_PER_SECOND", "nan", "a number above 0"),
+        ("KAIROS_WEBHOOK_ALLOW_PRIVATE", "perhaps", "1 or 0"),
+        ("KAIROS_WEBHOOK_URL", "hooks.example.com/h/abc", "https://host"),
+        ("KAIROS_WEBHOOK_URL", "https:///h/abc", "https://host"),
+        ("KAIROS_WEBHOOK_URL", "https://me:s3cret@hooks.example.com", "without user"),
+    ],
+)
+def test_a_setting_that_could_not_work_is_refused_with_what_would(
+    variable: str, value: str, remedy: str
+) -> None:
+    with pytest.raises(NotConfigured, match=f"{variable} .*{remedy}") as caught:
+        Webhook.from_env({**WEBHOOK, variable: value})
+    # nor in what a log shows of the cause
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+    assert value not in str(caught.value) or value == "0"
+
+
+def test_a_map_with_a_name_and_no_value_is_refused() -> None:
+    for text in ("people", "people=", "=seg-9", "people=seg-9,others"):
+        with pytest.raises(NotConfigured, match=r"KAIROS_APPCUES_SEGMENTS .*name=value"):
+            Appcues.from_env({**APPCUES, "KAIROS_APPCUES_SEGMENTS": text})
+
+
+def test_spaces_and_line_breaks_around_a_value_are_none_of_it() -> None:
+    env = {**APPCUES, "KAIROS_APPCUES_API_SECRET": " s3cret-value\n"}
+
+    assert Appcues.from_env(env).api_secret == "s3cret-value"
+    with pytest.raises(NotConfigured, match="set KAIROS_APPCUES_API_SECRET"):
+        Appcues.from_env({**env, "KAIROS_APPCUES_API_SECRET": " \n"})
+
+
+def test_passwords_among_the_properties_of_kafka_are_secrets() -> None:
+    kafka = Kafka.from_env(
+        {
+            "KAIROS_KAFKA_BOOTSTRAP_SERVERS": "broker:9092",
+            "KAIROS_KAFKA_CONFIG": "ssl.key.password=hunter2,linger.ms=20",
+        }
+    )
+
+    assert "hunter2" not in repr(kafka)
+    assert kafka.secrets() == ("hunter2",)
+
+
+def test_a_payload_that_is_no_object_is_refused_before_it_is_sent() -> None:
+    webhook = Webhook.from_env(WEBHOOK)
+
+    for text in ("null", "[1]", '"text"', "3"):
+        odd = replace(moment(1), payload_text=text)
+        assert webhook.check(odd) == "its payload is no JSON object"
+    assert webhook.check(replace(moment(1), payload_text="")) is None
+    assert webhook.check(moment(1)) is None
 
 
 def test_secrets_stay_out_of_repr() -> None:
@@ -135,6 +197,17 @@ def test_appcues_speaks_its_documented_requests() -> None:
     token = base64.b64encode(b"key:s3cret-value").decode()
     assert {r.headers["Authorization"] for r in requests} == {f"Basic {token}"}
     assert (appcues.probe().method, appcues.probe().url) == ("GET", f"{root}/tags")
+
+
+@pytest.mark.parametrize("user", [".", "..", "..."])
+def test_a_user_key_of_dots_leads_to_no_other_path(user: str) -> None:
+    appcues = Appcues.from_env(APPCUES)
+    [request] = appcues.requests([moment(1, user_key=user)])
+
+    # what urllib3 makes of it is what is asked for
+    dots = user.replace(".", "%2E")
+    assert parse_url(request.url).path == f"/v2/accounts/42/users/{dots}/events"
+    assert parse_url(appcues.erasure(user)[0].url).path == f"/v2/accounts/42/users/{dots}/profile"
 
 
 def test_appcues_has_regions() -> None:

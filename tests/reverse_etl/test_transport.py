@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from reverse_etl.dispatch.transport import HttpTransport, is_public
-from reverse_etl.errors import AddressRefused, NotSent, OutcomeUnknown
+from reverse_etl.errors import AddressRefused, NotSent, OutcomeUnknown, RequestUnusable
 from reverse_etl.model import Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -57,6 +57,17 @@ def test_a_closed_port_and_an_unknown_host_are_certainly_not_sent() -> None:
         send("http://127.0.0.1:9/secret-path")
     with pytest.raises(NotSent, match="has no address"):
         send("http://nobody.invalid/")
+
+
+@pytest.mark.parametrize("value", ["Bearer hunter2\nX-More: 1", "Bearer hunter2\r", "Bearer ключ"])
+def test_a_credential_that_no_header_can_carry_is_named_and_not_shown(value: str) -> None:
+    with server(lambda peer: peer.sendall(OK)) as (url, heard):
+        transport = HttpTransport()
+        with pytest.raises(RequestUnusable, match="the header Authorization") as caught:
+            transport.send(Request((), url, b"{}", headers={"Authorization": value}))
+    assert "Bearer" not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__context__ is None
+    assert heard == []
 
 
 def test_a_certificate_that_nobody_signed_is_not_sent_to() -> None:
