@@ -4,7 +4,7 @@ with
 
 operations as (
 
-    select * from {{ ref('stg_ledger__sync_operations') }}
+    select * from {{ ref('sync_operations') }}
     where kind in ('audience', 'profile') and {{ is_in_doubt('state') }}
 
 ),

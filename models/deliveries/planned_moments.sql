@@ -10,7 +10,7 @@ desired as (
 
 operations as (
 
-    select * from {{ ref('stg_ledger__sync_operations') }}
+    select * from {{ ref('sync_operations') }}
     where kind = 'moment'
 
 ),

@@ -24,7 +24,7 @@ doubts as (
 
 operations as (
 
-    select * from {{ ref('stg_ledger__sync_operations') }}
+    select * from {{ ref('sync_operations') }}
 
 ),
 

@@ -48,68 +48,75 @@ resyncs as (
 
 ),
 
-keys as (
+desired_or_known as (
 
     select
-        destination,
-        kind,
-        object_key,
-        user_key
+        coalesce(desired.destination, known.destination) as destination,
+        coalesce(desired.kind, known.kind) as kind,
+        coalesce(desired.object_key, known.object_key) as object_key,
+        coalesce(desired.user_key, known.user_key) as user_key,
+        desired.payload,
+        known.payload_hash as known_hash,
+        known.acknowledged_count,
+        known.ledger_sequence,
+        known.is_present,
+        desired.user_key is not null as is_desired
+
     from desired
-    union distinct
+    full outer join known
+        on
+            desired.destination = known.destination
+            and desired.kind = known.kind
+            and desired.object_key = known.object_key
+            and desired.user_key = known.user_key
+
+),
+
+-- somebody of whom there is only a doubt is neither desired nor known
+all_keys as (
+
     select
-        destination,
-        kind,
-        object_key,
-        user_key
-    from known
-    union distinct
-    select
-        destination,
-        kind,
-        object_key,
-        user_key
-    from doubts
+        coalesce(desired_or_known.destination, doubts.destination) as destination,
+        coalesce(desired_or_known.kind, doubts.kind) as kind,
+        coalesce(desired_or_known.object_key, doubts.object_key) as object_key,
+        coalesce(desired_or_known.user_key, doubts.user_key) as user_key,
+        desired_or_known.payload,
+        desired_or_known.known_hash,
+        coalesce(desired_or_known.acknowledged_count, 0) as acknowledged_count,
+        desired_or_known.ledger_sequence,
+        coalesce(desired_or_known.is_present, false) as is_present,
+        coalesce(desired_or_known.is_desired, false) as is_desired,
+        doubts.user_key is not null as is_doubtful
+
+    from desired_or_known
+    full outer join doubts
+        on
+            desired_or_known.destination = doubts.destination
+            and desired_or_known.kind = doubts.kind
+            and desired_or_known.object_key = doubts.object_key
+            and desired_or_known.user_key = doubts.user_key
 
 ),
 
 compared as (
 
     select
-        keys.destination,
-        keys.kind,
-        keys.object_key,
-        keys.user_key,
-        coalesce(desired.payload, {{ json_object({"audience_key": "keys.object_key"}) }})
+        all_keys.destination,
+        all_keys.kind,
+        all_keys.object_key,
+        all_keys.user_key,
+        all_keys.known_hash,
+        all_keys.acknowledged_count,
+        all_keys.is_desired,
+        all_keys.is_present,
+        all_keys.is_doubtful,
+        coalesce(all_keys.payload, {{ json_object({"audience_key": "all_keys.object_key"}) }})
             as payload,
-        known.payload_hash as known_hash,
-        coalesce(known.acknowledged_count, 0) as acknowledged_count,
-        desired.user_key is not null as is_desired,
-        coalesce(known.is_present, false) as is_present,
-        doubts.user_key is not null as is_doubtful,
-        coalesce(known.ledger_sequence <= resyncs.ledger_sequence, false) as is_said_again
+        coalesce(all_keys.ledger_sequence <= resyncs.ledger_sequence, false) as is_said_again
 
-    from keys
-    left join desired
-        on
-            keys.destination = desired.destination
-            and keys.kind = desired.kind
-            and keys.object_key = desired.object_key
-            and keys.user_key = desired.user_key
-    left join known
-        on
-            keys.destination = known.destination
-            and keys.kind = known.kind
-            and keys.object_key = known.object_key
-            and keys.user_key = known.user_key
-    left join doubts
-        on
-            keys.destination = doubts.destination
-            and keys.kind = doubts.kind
-            and keys.object_key = doubts.object_key
-            and keys.user_key = doubts.user_key
+    from all_keys
     left join resyncs
-        on keys.destination = resyncs.destination
+        on all_keys.destination = resyncs.destination
 
 )
 

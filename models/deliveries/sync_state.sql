@@ -2,7 +2,7 @@ with
 
 acknowledged as (
 
-    select * from {{ ref('stg_ledger__sync_operations') }}
+    select * from {{ ref('sync_operations') }}
     where {{ is_acknowledged('state') }}
 
 ),

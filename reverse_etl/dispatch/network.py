@@ -61,8 +61,10 @@ class Network:
         """Give the proxy that requests to `url` go through; what is on this machine needs none.
 
         NetworkUnusable where its variable holds no address of a proxy; LocationParseError where
-        `url` is none.
+        `url` is none and there is any proxy.
         """
+        if not self.proxies:
+            return None
         target = parse_url(url)
         scheme = next((name for name in (target.scheme, "all") if name in self.proxies), None)
         if scheme is None or self._is_excepted(target):

@@ -7,13 +7,14 @@ changes as (
 
 ),
 
--- the ledger replicates every change; the last one says how the operation stands
+-- the ledger replicates every change; the last one says how the operation stands. No two of them
+-- have one number, which is thus an order, and one that the engine need not sort everything for
 numbered as (
 
     select
         *,
         row_number() over (
-            partition by operation_id order by sequence desc, loaded_at desc
+            partition by operation_id order by sequence desc
         ) as recency
 
     from changes
