@@ -6,31 +6,51 @@ occurrences as (
 
     select * from {{ ref('int_signals_unioned') }}
 
+),
+
+identities as (
+
+    select * from {{ ref('identities') }}
+
 )
 
 select
     -- who
     {{ hash_id([
-        'signal_name', 'actor_id', 'subject_id', "case when is_escalated then 1 else 0 end",
+        'occurrences.signal_name', 'occurrences.actor_id', 'occurrences.subject_id',
+        "case when occurrences.is_escalated then 1 else 0 end",
     ]) }} as signal_id,
-    session_id,
-    actor_id,
-    user_key,
+    occurrences.session_id,
+    occurrences.actor_id,
+    -- whoever signs in before a timer falls due is known by then
+    case
+        when occurrences.user_key = occurrences.actor_id
+            then coalesce(identities.user_key, occurrences.user_key)
+        else occurrences.user_key
+    end as user_key,
 
     -- what
-    signal_name,
-    detected_at,
-    page_url,
+    occurrences.signal_name,
+    occurrences.detected_at,
+    occurrences.page_url,
 
     -- how much
-    cast(value as double) as value,
-    cast(threshold as double) as threshold,
-    cast(threshold_version as {{ dbt.type_string() }}) as threshold_version,
+    cast(occurrences.value as double) as value,
+    cast(occurrences.threshold as double) as threshold,
+    cast(occurrences.threshold_version as {{ dbt.type_string() }}) as threshold_version,
 
     -- is it, and could it be seen
-    is_escalated,
-    is_applicable,
-    not_applicable_reason,
-    evidence
+    occurrences.is_escalated,
+    occurrences.is_applicable,
+    occurrences.not_applicable_reason,
+    occurrences.evidence
 
 from occurrences
+left join identities
+    on
+        occurrences.actor_id = identities.actor_id
+        and occurrences.detected_at >= identities.known_from
+        and (
+            occurrences.detected_at < identities.known_until
+            or identities.known_until is null
+        )
