@@ -4,30 +4,16 @@ Not part of the suite: `python -m pytest -n 0 tests/triggers/planted_errors.py`,
 Each error changes one place in the compiled SQL of one model; a test of random histories must fail.
 """
 
-import re
-from dataclasses import dataclass, replace
-
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from tests.planting import Planted, planted
 from tests.triggers.test_oracle import dense_histories
 from tests.triggers.world import World
-from warehouse.clock import warehouse_text
-from warehouse.compiled import SOME_INSTANT, CompiledProject
+from warehouse.compiled import CompiledProject
 
-NOW = f"timestamp '{warehouse_text(SOME_INSTANT)}'"
 HISTORIES = 60
 """Within which an error must be seen; most are seen in the first."""
-
-
-@dataclass(frozen=True)
-class Planted:
-    """A change of one place in the SQL of a model; how its lines are broken does not matter."""
-
-    rule: str
-    model: str
-    old: str
-    new: str
 
 
 PLANTED = [
@@ -477,17 +463,6 @@ PLANTED = [
         "",
     ),
 ]
-
-
-def planted(project: CompiledProject, error: Planted) -> CompiledProject:
-    """Return the project with the error in it."""
-    model = project.models[error.model]
-    old = error.old.replace("{now}", NOW)
-    place = re.compile(r"\s+".join(re.escape(word) for word in old.split()))
-    assert len(place.findall(model.sql)) == 1, f"{error.model} does not say once: {old}"
-    new = error.new.replace("{now}", NOW)
-    broken = replace(model, sql=place.sub(lambda _: new, model.sql))
-    return replace(project, models={**project.models, error.model: broken})
 
 
 UNSEEN = {
