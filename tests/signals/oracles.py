@@ -4,7 +4,7 @@ Each oracle says of everything that its signal may be about whether it is one, a
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 
@@ -212,14 +212,9 @@ def rage_clicks(happenings: list[Happening]) -> Iterator[Verdict]:
         chain: list[Happening] = []
         told: set[str] = set()
         page = None
-        # what scrolls or selects at the instant of a click came with it
-        in_order = sorted(
-            session, key=lambda e: (milliseconds(e), e.event_name == "click", e.event_id)
-        )
         pages = page_of_each(session)
-        for event in in_order:
-            if event.event_name in ("scroll", "text_selected"):
-                chain = []
+        gestures = [milliseconds(e) for e in session if e.event_name in GESTURES]
+        for event in session:
             if event.event_name != "click":
                 continue
             at = milliseconds(event)
@@ -238,6 +233,8 @@ def rage_clicks(happenings: list[Happening]) -> Iterator[Verdict]:
                 continue
             last = chain[-1] if chain else None
             is_near = last is not None and continues(last, event, page, pages[event.event_id])
+            if last and any(milliseconds(last) <= gesture <= at for gesture in gestures):
+                is_near = False
             chain = [*chain, event] if is_near else [event]
             page = pages[event.event_id]
             says = "yes" if len(chain) == 3 else "no: another click"
@@ -496,16 +493,7 @@ def abandoned_forms(happenings: list[Happening]) -> Iterator[Verdict]:
 
 def abandoned_setups(happenings: list[Happening]) -> Iterator[Verdict]:
     """Two days after a set-up began, if neither the browser nor the person has finished it."""
-    known_from: dict[str, Happening] = {}
-    for event in happenings:
-        if event.user_id:
-            known_from.setdefault(event.actor, event)
-
-    def person(event: Happening) -> str | None:
-        """Who it was: the browser, until it names somebody; nobody signs in here after that."""
-        known = known_from.get(event.actor)
-        return known.user_id if known and known.at <= event.at else event.actor
-
+    person = people(happenings)
     events = sorted(
         (e for e in happenings if e.event_name in ("setup_started", "setup_completed")),
         key=lambda e: (milliseconds(e), e.event_id),
@@ -515,7 +503,7 @@ def abandoned_setups(happenings: list[Happening]) -> Iterator[Verdict]:
             continue
         at = milliseconds(event)
         is_resumed = is_completed = False
-        for trace in (lambda e: e.actor, person):
+        for trace in (lambda e: e.actor, lambda e: person(e.actor, milliseconds(e))):
             mine = [e for e in events[:place] if trace(e) == trace(event)]
             starts = [milliseconds(e) for e in mine if e.event_name == "setup_started"]
             ends = [milliseconds(e) for e in mine if e.event_name == "setup_completed"]
@@ -528,3 +516,58 @@ def abandoned_setups(happenings: list[Happening]) -> Iterator[Verdict]:
             )
         says = "no: resumed" if is_resumed else "no: completed" if is_completed else "yes"
         yield Verdict(event.actor, at + TWO_DAYS_MS, event.event_id, says, 172_800, 172_800)
+
+
+def people(happenings: list[Happening]) -> Callable[[str, int], str]:
+    """Who was where and when: the browser, until it names somebody, and nobody else after that."""
+    known: dict[str, Happening] = {}
+    for event in happenings:
+        if event.user_id and event.event_name != "is_said":
+            known.setdefault(event.actor, event)
+
+    def person(actor: str, at_ms: int) -> str:
+        first = known.get(actor)
+        is_known = first is not None and milliseconds(first) <= at_ms
+        return first.user_id if is_known else actor
+
+    return person
+
+
+MILESTONES = {"team_invited", "onboarding_completed"}
+
+
+def milestones(happenings: list[Happening]) -> Iterator[Verdict]:
+    """A milestone and the time since sign-up, as it had been said by then, else seen by then."""
+    person = people(happenings)
+    all_said = list(sign_ups_said(happenings))
+    all_seen = [
+        (person(event.actor, milliseconds(event)), milliseconds(event))
+        for event in happenings
+        if event.event_name == "sign_up"
+    ]
+    for event in happenings:
+        if event.event_name not in MILESTONES:
+            continue
+        at = milliseconds(event)
+        who = person(event.actor, at)
+        said = [what for whom, *what in all_said if whom == who and what[0] <= at]
+        seen = [seen_ms for whom, seen_ms in all_seen if whom == who and seen_ms <= at]
+        signed_up_ms = max(said)[2] if said else min(seen, default=None)
+        is_known = signed_up_ms is not None and signed_up_ms <= at
+        value = (at - signed_up_ms) / 1000 if is_known else None
+        says = "yes" if is_known else "sign_up_unknown"
+        yield Verdict(event.actor, at, event.event_id, says, value, 0)
+
+
+def sign_ups_said(happenings: list[Happening]) -> Iterator[tuple[str, int, int, int]]:
+    """Of whom, from when on, loaded when, and when they are said to have signed up.
+
+    A list, `is_said` here, that is not dated holds from when it arrives.
+    """
+    for event in happenings:
+        if event.event_name in ("identify", "is_said") and event.user_id:
+            loaded_ms = round(event.loaded_at * 1000)
+            is_dated = event.properties.get("is_dated", True)
+            from_ms = milliseconds(event) if is_dated else loaded_ms
+            signed_up_ms = round(event.properties["signed_up"] * 1000)
+            yield event.user_id, from_ms, loaded_ms, signed_up_ms
