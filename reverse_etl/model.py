@@ -39,6 +39,9 @@ FINAL_STATES = frozenset(
 )
 """States that no later run leaves; `rejected` and `invalid` are tried again when planned again."""
 
+GIVES_BACK = (State.REJECTED, State.INVALID, State.SUPPRESSED)
+"""States of a message that takes no place under the caps."""
+
 UNREPORTED_STATES = (State.IN_FLIGHT, State.RETRYABLE, State.UNKNOWN, State.ACCEPTED)
 """States of a message that was sent, or perhaps was, before its platform reports how far it got."""
 

@@ -1,8 +1,9 @@
 """Copies what the ledger knows into the warehouse, and tells it what platforms reported there."""
 
 import json
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +18,7 @@ from warehouse.home import Home
 from warehouse.landing import ensure_raw
 
 BATCH = 50_000
+KEPT = 5_000
 OPERATION_COLUMNS = (
     "sequence",
     "operation_id",
@@ -70,6 +72,7 @@ def replicate(home: Home, ledger: Ledger, at: datetime, keep: timedelta | None =
     """
     with writer(home), connect(home) as connection:
         ensure_raw(connection)
+        _recover(connection, ledger)
         copied = _copy(connection, "sync_operations", OPERATION_COLUMNS, ledger.changes_after, at)
         if sum(ledger.confirm(reports, at) for reports in reported(connection)):
             copied += _copy(
@@ -82,6 +85,51 @@ def replicate(home: Home, ledger: Ledger, at: datetime, keep: timedelta | None =
     if keep is not None:
         ledger.prune(keep, at, copied_changes=last_change, copied_runs=last_run)
     return copied
+
+
+def recover(home: Home, ledger: Ledger) -> int:
+    """Give a ledger that is not the one the warehouse knows what that one is known to have held.
+
+    It was lost, moved, or put back from an older copy: without this, messages would be sent again,
+    caps begin anew, and nothing of it be copied until its numbers have caught up. Answers the
+    number of changes, 0 where nothing was to be done; a warning is logged otherwise.
+    """
+    with connect(home, read_only=True) as connection:
+        return _recover(connection, ledger)
+
+
+def _recover(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> int:
+    last_change, last_run = (_last(connection, name) for name in ("sync_operations", "sync_runs"))
+    if not ledger.is_behind(last_change, last_run):
+        return 0
+    count = ledger.restore(
+        _kept(connection, "sync_operations", OPERATION_COLUMNS),
+        _kept(connection, "sync_runs", RUN_COLUMNS),
+    )
+    if count:
+        logging.getLogger(__name__).warning(
+            "the ledger is not the one that the warehouse knows: %s changes were taken over from "
+            "the warehouse's copy. What was sent after that copy may be sent again",
+            f"{count:,}",
+        )
+    return count
+
+
+def _kept(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]
+) -> Iterator[list[dict[str, Any]]]:
+    """Read a copy in the order of its log."""
+    cursor = connection.cursor().execute(
+        f"select {', '.join(columns)} from raw.{table} order by sequence"
+    )
+    while rows := cursor.fetchmany(KEPT):
+        yield [
+            {
+                name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+                for name, value in zip(columns, row, strict=True)
+            }
+            for row in rows
+        ]
 
 
 def _copy(

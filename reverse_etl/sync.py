@@ -21,6 +21,7 @@ from reverse_etl.ledger.caps import Cap, Guard, read_caps
 from reverse_etl.ledger.store import Ledger, Standing
 from reverse_etl.model import State
 from reverse_etl.plan import no_plan, planned
+from reverse_etl.replica import recover
 from warehouse.connection import connect
 from warehouse.home import PROJECT, Home
 
@@ -109,6 +110,7 @@ def _sync(
     stop = stop or threading.Event()
     started_at = clock()
     guard, planned_count, held, policy = _preflight(home, target.name, env, options)
+    recover(home, ledger)
     run_id = f"{target.name}-{uuid.uuid4().hex}"
     dispatcher = Dispatcher(
         target,

@@ -41,7 +41,7 @@ class Database:
         try:
             database = cls(_engine(sa.make_url(url)))
             database._create()
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             raise LedgerUnavailable(
                 f"the ledger at {_safe(url)} cannot be opened ({_reason(error)}): "
                 "check KAIROS_LEDGER_URL and that its database is up"
@@ -123,6 +123,11 @@ def _reason(error: Exception) -> str:
 
 
 def _engine(url: sa.URL) -> sa.Engine:
+    if url.drivername in ("postgres", "postgresql"):
+        # as most people write it; the driver that we bring is this one
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("postgresql", "sqlite"):
+        raise OSError("a ledger is SQLite or PostgreSQL: postgresql://user:password@host/database")
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_size=8, max_overflow=64, pool_pre_ping=True)
     if not url.database:

@@ -13,12 +13,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from reverse_etl.errors import LedgerUnavailable
-from reverse_etl.ledger import people, reservations, retention, schema
+from reverse_etl.ledger import people, reservations, restoration, retention, schema
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.database import Database
 from reverse_etl.ledger.owners import Liveness, Owner, is_alive
 from reverse_etl.ledger.reservations import ToReserve
-from reverse_etl.model import FINAL_STATES, UNREPORTED_STATES, Kind, Operation, Result, State
+from reverse_etl.model import (
+    FINAL_STATES,
+    GIVES_BACK,
+    UNREPORTED_STATES,
+    Kind,
+    Operation,
+    Result,
+    State,
+)
 
 LEASE_SECONDS = 60.0
 
@@ -463,7 +471,7 @@ class Ledger:
                     },
                     owner_id=owner_id,
                 )
-                if result.state in _GIVES_BACK:
+                if result.state in GIVES_BACK:
                     held = set(changed)
                     reservations.release(
                         self._database,
@@ -600,6 +608,22 @@ class Ledger:
         """
         return retention.prune(self._database, at, at - keep, copied_changes, copied_runs)
 
+    def is_behind(self, change: int, run: int) -> bool:
+        """Whether it never came as far as these sequences: it is not the one that gave them."""
+        with self._database.read() as connection:
+            return (
+                restoration.last_number(connection, schema.changes) < change
+                or restoration.last_number(connection, schema.run_changes) < run
+            )
+
+    def restore(
+        self,
+        changes: Iterable[Sequence[restoration.Row]],
+        runs: Iterable[Sequence[restoration.Row]],
+    ) -> int:
+        """Take in what another one knew of changes and runs; answers the number of changes."""
+        return restoration.restore(self._database, changes, runs)
+
     def clear(self) -> None:
         """Forget everything: for tests that begin again on one database."""
         with self._database.write() as connection:
@@ -642,7 +666,6 @@ _BEFORE = {
     State.SHOWN: (*UNREPORTED_STATES, State.DELIVERED),
 }
 # as the macro `gives_back` says to the warehouse; a platform suppresses whom it was told to forget
-_GIVES_BACK = (State.REJECTED, State.INVALID, State.SUPPRESSED)
 
 
 def _taken(operation: Operation, in_doubt: bool) -> tuple[State, str | None, str | None]:

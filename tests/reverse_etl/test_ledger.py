@@ -1,14 +1,38 @@
-"""How the ledger looks things up: work that grows with what is written, not with what is held."""
+"""How the ledger opens, and looks things up: by what is written, not through all that is held."""
 
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
+from reverse_etl.errors import LedgerUnavailable
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.model import Result, State
 from tests.reverse_etl.conftest import NOW, operation
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql+psycopg://ann:hunter2@127.0.0.1:9/ledger", "Connection refused"),
+        ("postgresql+psycopg2://ann:hunter2@127.0.0.1:9/ledger", "psycopg2"),
+        ("mysql://ann:hunter2@127.0.0.1/ledger", "SQLite or PostgreSQL"),
+        ("hunter2", "Could not parse"),
+        ("sqlite://", "would forget"),
+    ],
+)
+def test_a_ledger_that_cannot_be_opened_says_why_and_no_password(url: str, reason: str) -> None:
+    with pytest.raises(LedgerUnavailable, match=f"{reason}.*check KAIROS_LEDGER_URL") as caught:
+        Ledger.open(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_postgres_needs_no_name_of_a_driver(scheme: str, postgres_url: str) -> None:
+    with Ledger.open(postgres_url.replace("postgresql+psycopg", scheme, 1)) as ledger:
+        assert ledger.operations() == []
 
 
 def test_what_is_sent_and_answered_is_looked_up_by_its_key(tmp_path: Path) -> None:
