@@ -5,7 +5,7 @@ Each oracle says of everything that its signal may be about whether it is one, a
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 
 from tests.harness import Happening
@@ -23,6 +23,7 @@ class Verdict:
     """What a rule says of one thing: `yes`, why nobody can tell, or `no: ` and why not.
 
     `value` is what was measured, in the unit of `threshold`; it is told where the answer is yes.
+    `how` it came to that is for nobody but the tests, which count all ways.
     """
 
     actor: str
@@ -32,6 +33,7 @@ class Verdict:
     value: float | None = None
     threshold: float | None = None
     is_escalated: bool = False
+    how: str = field(default="", compare=False)
 
 
 def milliseconds(happening: Happening) -> int:
@@ -160,7 +162,8 @@ def pauses(happenings: list[Happening]) -> Iterator[Verdict]:
             if end is not None and end < due:
                 yield Verdict(event.actor, due, event.event_id, "no: short")
                 continue
-            yield Verdict(event.actor, due, event.event_id, says, 12, 12)
+            how = "open" if end is None else "at the edge" if end == due else "ended"
+            yield Verdict(event.actor, due, event.event_id, says, 12, 12, how=how)
             proofs = [
                 milliseconds(other)
                 for other in session
@@ -168,7 +171,8 @@ def pauses(happenings: list[Happening]) -> Iterator[Verdict]:
             ]
             proofs = [at for at in (*proofs, end) if at is not None and at > start + 30_000]
             if proofs:
-                yield Verdict(event.actor, min(proofs), event.event_id, says, 30, 30, True)
+                how = "as it ended" if min(proofs) == end else "by a heartbeat"
+                yield Verdict(event.actor, min(proofs), event.event_id, says, 30, 30, True, how)
 
 
 def cta_failures(happenings: list[Happening]) -> Iterator[Verdict]:
@@ -314,7 +318,8 @@ def hovers(happenings: list[Happening]) -> Iterator[Verdict]:
                 says = "touch_only"
             else:
                 says = "yes"
-            yield Verdict(event.actor, end, event.event_id, says, seconds, 2)
+            how = "at the edge" if seconds == 2 and says == "yes" else ""
+            yield Verdict(event.actor, end, event.event_id, says, seconds, 2, how=how)
         yield from unseen_hovers(session)
 
 
@@ -335,7 +340,7 @@ def unseen_hovers(session: list[Happening]) -> Iterator[Verdict]:
         says = "no_pointer_instrumentation"
     else:
         says = "no: observed"
-    yield Verdict(by.actor, milliseconds(by), by.event_id, says, None, 2)
+    yield Verdict(by.actor, milliseconds(by), by.event_id, says, None, 2, how="page left")
 
 
 def shallow_scrolls(happenings: list[Happening]) -> Iterator[Verdict]:
@@ -368,8 +373,11 @@ def shallow_scrolls(happenings: list[Happening]) -> Iterator[Verdict]:
                 says = "yes" if seen < 40 else "no: seen"
             escalates = says == "yes" and seen < 15
             threshold = 15 if escalates else 40
+            how = (
+                "at the edge" if seen in (15, 40) else "" if escalates else page.left_by.event_name
+            )
             url = page.view.page_url
-            yield Verdict(page.view.actor, left, url, says, seen, threshold, escalates)
+            yield Verdict(page.view.actor, left, url, says, seen, threshold, escalates, how)
 
 
 def skips(happenings: list[Happening]) -> Iterator[Verdict]:
@@ -394,23 +402,26 @@ def skips(happenings: list[Happening]) -> Iterator[Verdict]:
             due = start + 12_000
             so_far = session[: session.index(event) + 1]
             is_told = any("cta_id" in e.properties and milliseconds(e) <= due for e in session)
+            how = passed_over(before[-1].view, page.view, session) if before else ""
             if not before:
                 says = "no: first time"
-            elif is_told and not is_passed_over(before[-1].view, page.view, session):
+            elif is_told and not how:
                 says = "no: not passed over"
             elif is_keyboard_only(so_far):
                 says = "keyboard_only"
             else:
                 says = "yes" if is_told else "no_cta_instrumentation"
-            yield Verdict(event.actor, due, event.event_id, says, 12, 12)
+            yield Verdict(event.actor, due, event.event_id, says, 12, 12, how=how)
 
 
-def is_passed_over(first: Happening, then: Happening, session: list[Happening]) -> bool:
-    """Between two views of a page, was its call to action refused, or seen and not clicked?"""
+def passed_over(first: Happening, then: Happening, session: list[Happening]) -> str:
+    """Between two views of a page, was its call to action refused, seen and not clicked, or not?"""
     between = session[session.index(first) : session.index(then)]
     names = {event.event_name for event in between if event.page_url == first.page_url}
     is_clicked = bool(names & {"cta_click", "cta_click_failed"})
-    return "cta_skipped" in names or ("cta_impression" in names and not is_clicked)
+    if "cta_skipped" in names:
+        return "refused"
+    return "not clicked" if "cta_impression" in names and not is_clicked else ""
 
 
 TIP_ENDS = VISIBILITY | {"page_view", "scroll", "help_tip_shown", "help_tip_dismissed"}
@@ -488,7 +499,8 @@ def abandoned_forms(happenings: list[Happening]) -> Iterator[Verdict]:
             else:
                 says = "yes"
             touched.add((form, page, sent_count[form]))
-            yield Verdict(event.actor, end, event.event_id, says, (end - at) / 1000, 1800)
+            how = "time up" if end == due else "page left"
+            yield Verdict(event.actor, end, event.event_id, says, (end - at) / 1000, 1800, how=how)
 
 
 def abandoned_setups(happenings: list[Happening]) -> Iterator[Verdict]:
@@ -556,7 +568,8 @@ def milestones(happenings: list[Happening]) -> Iterator[Verdict]:
         is_known = signed_up_ms is not None and signed_up_ms <= at
         value = (at - signed_up_ms) / 1000 if is_known else None
         says = "yes" if is_known else "sign_up_unknown"
-        yield Verdict(event.actor, at, event.event_id, says, value, 0)
+        how = "said" if said else "seen" if seen else ""
+        yield Verdict(event.actor, at, event.event_id, says, value, 0, how=how)
 
 
 def sign_ups_said(happenings: list[Happening]) -> Iterator[tuple[str, int, int, int]]:

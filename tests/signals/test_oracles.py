@@ -88,13 +88,18 @@ def form(name: str, which: str = "f") -> Happening:
 RULES = {
     "session_pause": Rule(
         pauses,
-        {"yes", "yes, escalated", "keyboard_only", "keyboard_only, escalated", "no: short"},
+        {
+            *("yes, ended", "yes, open", "yes, at the edge", "keyboard_only", "no: short"),
+            *("yes, escalated, as it ended", "yes, escalated, by a heartbeat"),
+            "keyboard_only, escalated",
+        },
         (0, 1, 5, 11.999, 12, 12.001, 18.001, 29.999, 30, 30.001, 2000),
-        named(
-            *("click", "key_press", "pointer_move", "page_ping", "page_hidden", "page_visible"),
-            *("video_started", "video_stopped", "something_unheard_of", "dom_changed"),
-            *("page_view", "page_leave", "help_tip_shown"),
-        ),
+        [
+            *named("click", "key_press", "pointer_move", "page_ping", "page_hidden"),
+            *named("page_visible", "video_started", "video_stopped", "something_unheard_of"),
+            *named("dom_changed", "page_view", "page_leave", "help_tip_shown"),
+            *named("page_ping") * 2,
+        ],
     ),
     "cta_failure": Rule(
         cta_failures,
@@ -129,13 +134,13 @@ RULES = {
             *("no: answered", "no: a gesture", "no: told before"),
         },
         (*(0, 0.099, 0.1, 0.5, 1, 2.499, 2.5) * 2, 2000),
-        named("click", "click", "dom_changed", "scroll", "text_selected", "page_view", "key_press"),
+        named("click", "dom_changed", "scroll", "text_selected", "page_view", "key_press"),
     ),
     "hover_dwell": Rule(
         hovers,
         {
-            *("yes", "touch_only", "keyboard_only", "no_pointer_instrumentation"),
-            *("no: short", "no: clicked", "no: observed"),
+            *("yes", "yes, at the edge", "touch_only", "keyboard_only"),
+            *("no_pointer_instrumentation", "no: short", "no: clicked", "no: observed, page left"),
         },
         (*(0, 0.5, 1.999, 2, 2.001, 3) * 2, 2000),
         [
@@ -150,8 +155,9 @@ RULES = {
     "shallow_scroll": Rule(
         shallow_scrolls,
         {
-            *("yes", "yes, escalated", "keyboard_only", "short_page", "no_scroll_instrumentation"),
-            "no: seen",
+            *("yes, page_view", "yes, page_leave", "yes, at the edge", "yes, escalated"),
+            *("no: seen, page_view", "no: seen, page_leave", "no: seen, at the edge"),
+            *("keyboard_only", "short_page", "no_scroll_instrumentation"),
         },
         (*(0, 1, 10) * 4, 2000),
         [
@@ -169,7 +175,7 @@ RULES = {
     "skip_reenter_pause": Rule(
         skips,
         {
-            *("yes", "keyboard_only", "no_cta_instrumentation"),
+            *("yes, refused", "yes, not clicked", "keyboard_only", "no_cta_instrumentation"),
             *("no: no pause", "no: first time", "no: not passed over"),
         },
         (*(0, 1, 5, 11.999, 12, 12.001, 40) * 2, 2000),
@@ -187,7 +193,7 @@ RULES = {
         {"yes", "keyboard_only", "no_scroll_instrumentation", "no: short"},
         (*(0, 1, 5, 11.999, 12, 12.001) * 2, 2000),
         named(
-            *("help_tip_shown", "help_tip_shown", "help_tip_dismissed", "scroll", "page_view"),
+            *("help_tip_shown", "help_tip_dismissed", "scroll", "page_view"),
             *("click", "key_press", "page_hidden", "page_ping"),
         ),
     ),
@@ -203,7 +209,10 @@ RULES = {
     ),
     "form_abandoned": Rule(
         abandoned_forms,
-        {"yes", "no: the same attempt", "no: sent"},
+        {
+            *("yes, page left", "yes, time up", "no: sent, page left", "no: sent, time up"),
+            *("no: the same attempt, page left", "no: the same attempt, time up"),
+        },
         (0, 0, 0, 1, 10, 900, 1799.999, 1800, 1800.001),
         [
             *(form("form_started"), form("form_submitted"), form("form_submitted", "g")),
@@ -212,7 +221,7 @@ RULES = {
     ),
     "milestone_reached": Rule(
         milestones,
-        {"yes", "sign_up_unknown"},
+        {"yes, said", "yes, seen", "sign_up_unknown"},
         (0, 0.001, 1, 10, 60, 3600, 100_000),
         [
             *named("team_invited") * 5,
@@ -291,6 +300,14 @@ def answers(signal: str, seed: int) -> list[Verdict]:
     return list(RULES[signal].oracle(lives(signal, seed)))
 
 
+def answer(verdict: Verdict) -> str:
+    """All that is told apart: of what nobody can tell, only why."""
+    escalated = "escalated" if verdict.is_escalated else ""
+    is_judged = verdict.says == "yes" or verdict.says.startswith("no: ")
+    how = verdict.how if is_judged else ""
+    return ", ".join(filter(None, (verdict.says, escalated, how)))
+
+
 def told(
     verdicts: Iterable[Verdict], person: Callable[[str, int], str]
 ) -> Counter[tuple[str, Verdict]]:
@@ -333,7 +350,7 @@ def compare(line: Line, seed: int) -> None:
     for signal, rule in RULES.items():
         rows = [row for row in line.signals(signal) if row["actor_id"].startswith(signal)]
         verdicts = answers(signal, seed)
-        given = Counter(each.says + ", escalated" * each.is_escalated for each in verdicts)
+        given = Counter(answer(each) for each in verdicts)
         assert (signal, set(given)) == (signal, rule.answers)
         assert min(given.values()) >= OFTEN, (signal, given)
         assert (signal, found(rows)) == (signal, told(verdicts, people(by_signal[signal])))
