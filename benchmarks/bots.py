@@ -4,12 +4,12 @@ The lists are read from packages in a folder, as the registries serve them:
 
     pip download --no-deps --dest lists crawler-user-agents==1.67.0 fake-useragent==2.2.0
     pip download --no-deps --no-binary :all: --dest lists \\
-        crawlerdetect==0.4.2 device-detector==6.5.1
-    npm pack --pack-destination lists isbot@2.0.0 user-agents@2.1.198
+        crawlerdetect==0.4.2 device-detector==6.5.1 is-crawler==1.5.25
+    npm pack --pack-destination lists isbot@2.0.0 user-agents@2.1.198 woothee@1.11.1
     python -m benchmarks.bots lists
 
-What was looked at while the patterns were written is marked `tuned`; lists of which one half was
-looked at are cut in two by a hash of the user agent.
+What was looked at while the patterns were written is marked `tuned`; lists of which a part was
+looked at are cut by a hash of the user agent.
 """
 
 import csv
@@ -83,6 +83,14 @@ def halves(name: str, is_bots: bool, values: Sequence[str]) -> Iterator[UserAgen
         )
 
 
+def quarters(name: str, is_bots: bool, values: Sequence[str]) -> Iterator[UserAgents]:
+    """Cut a list by a hash: three quarters to look at, and the last that is only measured."""
+    last = [value for value in values if _hash(value) % 4 == 3]
+    looked_at = [value for value in values if _hash(value) % 4 != 3]
+    yield UserAgents(f"{name}, three quarters", is_bots, True, looked_at)
+    yield UserAgents(f"{name}, last quarter", is_bots, False, last)
+
+
 def _hash(text: str) -> int:
     return int(hashlib.md5(text.encode()).hexdigest(), 16)
 
@@ -102,7 +110,7 @@ def _crawler_user_agents(archive: Path) -> Iterator[UserAgents]:
 
 def _crawlerdetect(archive: Path) -> Iterator[UserAgents]:
     crawlers = _distinct(_member(archive, "user_agent/crawlers.txt").splitlines())
-    yield from halves("crawlerdetect 0.4.2, crawlers", True, crawlers)
+    yield from quarters("crawlerdetect 0.4.2, crawlers", True, crawlers)
     devices = _distinct(_member(archive, "user_agent/devices.txt").splitlines())
     yield from halves("crawlerdetect 0.4.2, devices", False, _browsers(devices))
 
@@ -132,6 +140,20 @@ def _user_agents(archive: Path) -> Iterator[UserAgents]:
     yield UserAgents("user-agents 2.1.198, seen in 2026", False, False, seen)
 
 
+def _is_crawler(archive: Path) -> Iterator[UserAgents]:
+    seen = _distinct(_member(archive, "fixtures/browser_user_agents.txt").splitlines())
+    yield from halves("is-crawler 1.5.25, browsers", False, _browsers(seen))
+
+
+def _woothee(archive: Path) -> Iterator[UserAgents]:
+    crawlers = [
+        row["target"]
+        for name in ("crawler.yaml", "crawler_nonmajor.yaml")
+        for row in yaml.load(_member(archive, f"testsets/{name}"), yaml.CSafeLoader)
+    ]
+    yield UserAgents("woothee 1.11.1, crawlers", True, False, _distinct(crawlers))
+
+
 READERS: dict[str, Callable[[Path], Iterator[UserAgents]]] = {
     "isbot-2*.tgz": _isbot,
     "crawler_user_agents-*.whl": _crawler_user_agents,
@@ -139,6 +161,8 @@ READERS: dict[str, Callable[[Path], Iterator[UserAgents]]] = {
     "device_detector-*.tar.gz": _matomo,
     "fake_useragent-*.whl": _fake_useragent,
     "user-agents-*.tgz": _user_agents,
+    "is_crawler-*.tar.gz": _is_crawler,
+    "woothee-*.tgz": _woothee,
 }
 
 
@@ -169,12 +193,23 @@ def speed(count: int, values: Sequence[str]) -> float:
     return time.perf_counter() - started
 
 
+def together(every: Iterable[UserAgents]) -> Iterator[UserAgents]:
+    """Every untuned crawler once, and those of them that no tuned list holds."""
+    bots = [each for each in every if each.is_bots]
+    tuned = {value.lower() for each in bots if each.is_tuned for value in each.values}
+    untuned = _distinct(value for each in bots if not each.is_tuned for value in each.values)
+    new = [value for value in untuned if value.lower() not in tuned]
+    yield UserAgents("untuned crawlers together", True, False, untuned)
+    yield UserAgents("of them in no tuned list", True, False, new)
+
+
 def main(folder: Path) -> None:
     """Print a table of recall and false alarms, and the speed."""
     people: list[str] = []
+    every = list(lists(folder))
     print("| list | n | flagged | share | |")
     print("|---|---|---|---|---|")
-    for each in lists(folder):
+    for each in [*every, *together(every)]:
         flagged = sum(judge(each.values))
         people += [] if each.is_bots else each.values
         kind = ("recall" if each.is_bots else "false alarms") + (", tuned" if each.is_tuned else "")
