@@ -1,4 +1,4 @@
-{#- Text with every occurrence of a pattern replaced by `&`, which no pattern of ours looks for. -#}
+{#- Text with every occurrence of a pattern replaced by `&`. A pattern may ask that there be none: `[^&]*`. -#}
 {% macro regexp_masked(text, pattern) -%}
 {{ return(adapter.dispatch("regexp_masked")(text, pattern)) }}
 {%- endmacro %}
