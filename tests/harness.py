@@ -16,6 +16,9 @@ from warehouse.landing import ensure_raw
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 """When histories begin; their events say how many seconds later they happen."""
 
+SESSION_LIMIT = 4000
+"""Seconds that a session lasts at most where small histories are to reach it, in place of a day."""
+
 Row = dict[str, Any]
 
 
@@ -177,6 +180,7 @@ def text(seconds: float) -> str:
     return instant(seconds).isoformat(timespec="milliseconds") + "Z"
 
 
-def compiled(root: Path) -> CompiledProject:
-    """Compile the project in a scratch place."""
-    return compile_project(Home(root, root / "compiled.duckdb", "", root / "landing"))
+def compiled(root: Path, incremental: bool = False, **variables: object) -> CompiledProject:
+    """Compile the project in a scratch place, with other variables where they are given."""
+    home = Home(root, root / "compiled.duckdb", "", root / "landing")
+    return compile_project(home, incremental, variables)

@@ -1,6 +1,6 @@
 """The models as plain SQL, run without dbt: for replays, and for tests of many small runs."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,12 +76,15 @@ class CompiledProject:
         return [model for name, model in self.models.items() if name in wanted]
 
 
-def compile_project(home: Home, incremental: bool = False) -> CompiledProject:
+def compile_project(
+    home: Home, incremental: bool = False, variables: Mapping[str, object] | None = None
+) -> CompiledProject:
     """Compile every model as it is on a warehouse that has already decided something.
 
     `incremental` gives each incremental model of the line in the form that narrows what it reads;
     the state that it narrows by is then looked up by the SQL itself, not by dbt.
-    `home` is a scratch place: its warehouse is made here, and holds nothing.
+    `home` is a scratch place: its warehouse is made here, and holds nothing. `variables` go before
+    those of `dbt_project.yml`.
     """
     home.ensure()
     with duckdb.connect(str(home.warehouse)) as connection:
@@ -91,7 +94,7 @@ def compile_project(home: Home, incremental: bool = False) -> CompiledProject:
         connection.execute(f"create table if not exists {SCHEMA}.{DECISIONS} (decision_id varchar)")
     # dbt fills the compiled SQL into the manifest that it is given
     manifest = parse(home)
-    variables = {"is_state_looked_up": True} if incremental else None
+    variables = {**(variables or {}), "is_state_looked_up": incremental}
     dbt(home, ["compile"], as_of=SOME_INSTANT, manifest=manifest, variables=variables)
     nodes = manifest.writable_manifest().to_dict()
     return CompiledProject(_in_order(_read(nodes, home.warehouse.stem)))

@@ -117,6 +117,7 @@ islands as (
         actor_id,
         event_at as started_at,
         event_id as first_event_id,
+        event_id as island_event_id,
         coalesce(
             lead(previous_at) over (partition by actor_id order by event_at, event_id), last_at
         ) as ended_at
@@ -133,6 +134,7 @@ parts as (
         actor_id,
         min(event_at) as started_at,
         arg_min(event_id, (event_at, event_id)) as first_event_id,
+        island_event_id,
         ended_at
     from parts
     inner join events using (actor_id)
@@ -140,11 +142,16 @@ parts as (
         ended_at > started_at + interval 24 hour
         and event_at > started_at + interval 24 hour
         and event_at <= ended_at
-    group by actor_id, started_at, ended_at
+    group by actor_id, started_at, island_event_id, ended_at
 
 )
 
-select actor_id, started_at, md5(actor_id || '|' || first_event_id) as session_id from parts;
+select
+    actor_id,
+    started_at,
+    md5(actor_id || '|' || first_event_id) as session_id,
+    md5(actor_id || '|' || island_event_id) as island_id
+from parts;
 
 create table steps as
 with
@@ -154,6 +161,7 @@ placed as (
     select
         events.*,
         starts.session_id,
+        starts.island_id,
         last_value(user_id ignore nulls) over (
             partition by events.actor_id order by event_at, event_id
         ) as known_user_id
@@ -186,8 +194,9 @@ select
     sum((category in ('pointer', 'click') and not is_keyboard)::int) over so_far as pointer_count,
     sum(is_keyboard::int) over so_far as keyboard_count,
     sum((event_name = 'pointer_move')::int) over so_far as move_count,
-    sum((event_name = 'video_started')::int - (event_name = 'video_stopped')::int) over so_far > 0
-        as is_media_playing,
+    sum((event_name = 'video_started')::int - (event_name = 'video_stopped')::int) over (
+        partition by island_id order by event_at, event_id rows unbounded preceding
+    ) > 0 as is_media_playing,
     bool_or(seen_pct is not null or page_length_ratio is not null) over so_far as is_measured,
     min(case when is_breaking then event_at end) over after_it as broken_at,
     keyboard_count > 0 and pointer_count = 0 as is_keyboard_only
@@ -195,11 +204,11 @@ from classified
 window
     so_far as (partition by session_id order by event_at, event_id rows unbounded preceding),
     after_it as (
-        partition by session_id order by event_at, event_id
+        partition by island_id order by event_at, event_id
         rows between 1 following and unbounded following
     ),
     in_pages as (
-        partition by session_id order by event_at, event_name != 'page_view', event_id
+        partition by island_id order by event_at, event_name != 'page_view', event_id
         rows unbounded preceding
     );
 
@@ -267,9 +276,8 @@ with
 spans as (
 
     select
-        session_id,
+        island_id,
         page_view_id,
-        event_at as viewed_at,
         lead(event_at) over timeline as next_at,
         lead(event_id) over timeline as next_id
     from (
@@ -278,34 +286,41 @@ spans as (
         where event_name = 'page_view'
         qualify
             row_number() over (
-                partition by session_id, page_view_id order by event_at, event_id
+                partition by island_id, page_view_id order by event_at, event_id
             ) = 1
     )
-    window timeline as (partition by session_id order by event_at, event_id)
+    window timeline as (partition by island_id order by event_at, event_id)
 
 ),
 
 leaves as (
 
     select
-        session_id,
+        island_id,
         page_view_id,
         min(event_at) as said_at,
         arg_min(event_id, (event_at, event_id)) as said_by
     from steps
     where event_name = 'page_leave'
-    group by session_id, page_view_id
+    group by island_id, page_view_id
+
+),
+
+left_pages as (
+
+    select
+        page_view_id,
+        case when said_at <= coalesce(next_at, said_at) then said_at else next_at end as left_at,
+        case when said_at <= coalesce(next_at, said_at) then said_by else next_id end as event_id
+    from spans
+    left join leaves using (island_id, page_view_id)
+    where said_at is not null or next_at is not null
 
 )
 
-select
-    session_id,
-    page_view_id,
-    case when said_at <= coalesce(next_at, said_at) then said_at else next_at end as left_at,
-    case when said_at <= coalesce(next_at, said_at) then said_by else next_id end as event_id
-from spans
-left join leaves using (session_id, page_view_id)
-where said_at is not null or next_at is not null;
+select left_pages.*, steps.session_id, steps.island_id
+from left_pages
+inner join steps using (event_id);
 
 create temp table silences as
 select
@@ -331,9 +346,9 @@ select
     coalesce(heartbeat.event_at, broken_at), 30, true, not is_keyboard_only
 from silences as silence
 asof left join (
-    select session_id, event_at from steps where category = 'heartbeat'
+    select island_id, event_at from steps where category = 'heartbeat'
 ) as heartbeat
-    on silence.session_id = heartbeat.session_id
+    on silence.island_id = heartbeat.island_id
     and heartbeat.event_at > silence.event_at + interval 30 second
 where
     is_pause
@@ -359,7 +374,7 @@ from (
         and not leaving.is_keyboard_only as is_applicable
     from exits
     inner join steps as step
-        on exits.session_id = step.session_id
+        on exits.island_id = step.island_id
         and exits.page_view_id = step.page_view_id
         and step.event_at <= exits.left_at
     inner join steps as leaving
@@ -582,11 +597,11 @@ followed as (
         *,
         min(case when not is_click and not is_gesture then event_at end) over later as answered_at,
         min(case when is_gesture then event_at end) over later as gesture_at,
-        min(case when event_name = 'dom_changed' then event_at end) over (partition by session_id)
+        min(case when event_name = 'dom_changed' then event_at end) over (partition by island_id)
             as first_change_at
     from reactions
     window later as (
-        partition by session_id order by event_at desc, is_click asc, event_id desc
+        partition by island_id order by event_at desc, is_click asc, event_id desc
         rows unbounded preceding
     )
 
@@ -754,10 +769,10 @@ followed as (
     where event_name in ('form_started', 'form_submitted')
     window
         so_far as (
-            partition by session_id, form_id order by event_at, event_id rows unbounded preceding
+            partition by island_id, form_id order by event_at, event_id rows unbounded preceding
         ),
         after_it as (
-            partition by session_id, form_id order by event_at, event_id
+            partition by island_id, form_id order by event_at, event_id
             rows between 1 following and unbounded following
         )
 
@@ -769,7 +784,7 @@ attempts as (
     where event_name = 'form_started'
     qualify
         row_number() over (
-            partition by session_id, form_id, page_view_id, submits order by event_at, event_id
+            partition by island_id, form_id, page_view_id, submits order by event_at, event_id
         ) = 1
 
 ),
@@ -782,7 +797,7 @@ ended as (
         least(left_at, event_at + interval 1800 second) as abandoned_at
     from attempts
     asof left join exits
-        on attempts.session_id = exits.session_id
+        on attempts.island_id = exits.island_id
         and attempts.page_view_id = exits.page_view_id
         and attempts.event_at <= exits.left_at
 
@@ -862,7 +877,7 @@ select
 from (
     select
         *,
-        lead(event_at) over (partition by session_id order by event_at, event_id) as ended_at
+        lead(event_at) over (partition by island_id order by event_at, event_id) as ended_at
     from steps
     where
         category in ('navigation', 'scroll', 'visibility')

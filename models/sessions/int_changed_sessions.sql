@@ -67,6 +67,37 @@ spans as (
             and {{ mark.as_of }} < {{ as_of() }}
             and ended_at >= {{ add_seconds(mark.as_of, -var('longest_timer_seconds')) }}
 
+    ),
+
+    -- what begins before the limit of a session goes on beyond it: the sessions of an island that
+    -- has several are judged together
+    parts as (
+
+        select
+            session_id,
+            island_id
+
+        from spans
+        where
+            is_current
+            and island_id in (
+                select later.island_id from spans as later
+                where later.is_current and later.session_id != later.island_id
+            )
+
+    ),
+
+    affected_with_parts as (
+
+        select session_id from affected
+
+        union
+
+        select others.session_id
+        from affected
+        inner join parts on affected.session_id = parts.session_id
+        inner join parts as others on parts.island_id = others.island_id
+
     )
 
     select
@@ -75,7 +106,7 @@ spans as (
         case when revision > {{ mark.revision }} then known_from else started_at end as known_from
 
     from spans
-    where session_id in (select affected.session_id from affected)
+    where session_id in (select affected_with_parts.session_id from affected_with_parts)
 
 {% else %}
 

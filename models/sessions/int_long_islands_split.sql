@@ -20,6 +20,7 @@ instants as (
         events.actor_id,
         long_islands.started_at as island_started_at,
         long_islands.ended_at as island_ended_at,
+        long_islands.first_event_id as island_first_event_id,
         events.event_at,
         min(events.event_id) as first_event_id
 
@@ -29,7 +30,11 @@ instants as (
             long_islands.actor_id = events.actor_id
             and events.event_at between long_islands.started_at and long_islands.ended_at
     group by
-        events.actor_id, long_islands.started_at, long_islands.ended_at, events.event_at
+        events.actor_id,
+        long_islands.started_at,
+        long_islands.ended_at,
+        long_islands.first_event_id,
+        events.event_at
 
 ),
 
@@ -72,6 +77,7 @@ events_assigned as (
         session_starts.actor_id,
         session_starts.island_started_at,
         session_starts.island_ended_at,
+        session_starts.island_first_event_id,
         session_starts.event_at as started_at,
         session_starts.first_event_id,
         instants.event_at
@@ -93,9 +99,11 @@ select
     actor_id,
     island_started_at,
     island_ended_at,
+    island_first_event_id,
     started_at,
     max(event_at) as ended_at,
     first_event_id
 
 from events_assigned
-group by actor_id, island_started_at, island_ended_at, started_at, first_event_id
+group by
+    actor_id, island_started_at, island_ended_at, island_first_event_id, started_at, first_event_id

@@ -39,12 +39,7 @@ classified as (
         session_events.event_name = 'pointer_move' as is_pointer_move,
         session_events.event_name = 'click' as is_secondary_click,
         coalesce(user_agents.is_declared_bot, false) as is_declared_bot,
-        {{ json_text('session_events.properties', 'webdriver') }} as webdriver,
-        case session_events.event_name
-            when 'video_started' then 1
-            when 'video_stopped' then -1
-            else 0
-        end as media_change
+        {{ json_text('session_events.properties', 'webdriver') }} as webdriver
 
     from session_events
     left join user_agents on session_events.user_agent = user_agents.user_agent
@@ -86,7 +81,6 @@ known as (
         sum(case when is_secondary_click then 1 else 0 end) over so_far as secondary_click_count,
         max(seen_pct) over so_far as deepest_seen_pct,
         max(page_length_ratio) over so_far as longest_page_ratio,
-        sum(media_change) over so_far > 0 as is_media_playing,
 
         -- modality
         sum(case when is_pointer and not is_keyboard then 1 else 0 end) over so_far

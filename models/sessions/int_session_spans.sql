@@ -24,6 +24,7 @@ computed as (
         actor_id,
         started_at as island_started_at,
         ended_at as island_ended_at,
+        first_event_id as island_first_event_id,
         started_at,
         ended_at,
         first_event_id
@@ -37,6 +38,7 @@ computed as (
         actor_id,
         island_started_at,
         island_ended_at,
+        island_first_event_id,
         started_at,
         ended_at,
         first_event_id
@@ -55,6 +57,8 @@ spans as (
         ended_at,
         island_started_at,
         island_ended_at,
+        -- the id of the session with which the island begins, in most of them the only one
+        {{ hash_id(['actor_id', 'island_first_event_id']) }} as island_id,
         true as is_current,
         {{ latest_revision() }} as revision
 
@@ -80,6 +84,7 @@ spans as (
         earlier.ended_at,
         earlier.island_started_at,
         earlier.island_ended_at,
+        cast(null as {{ dbt.type_string() }}) as island_id,
         false as is_current,
         {{ latest_revision() }} as revision,
         least(earlier.started_at, earlier.known_from) as known_from

@@ -35,7 +35,8 @@ events as (
 
     select
         accepted_events.*,
-        session_spans.session_id
+        session_spans.session_id,
+        session_spans.island_id
 
     from session_spans
     inner join accepted_events
@@ -93,6 +94,7 @@ select
     -- who
     measured.event_id,
     measured.session_id,
+    measured.island_id,
     measured.actor_id,
     measured.user_key,
     measured.is_known,
@@ -143,7 +145,10 @@ left join page_view_spans
         and case
             when measured.event_name = 'page_leave'
                 then
-                    measured.event_at > page_view_spans.viewed_at
+                    (
+                        measured.event_at > page_view_spans.viewed_at
+                        or page_view_spans.is_carried
+                    )
                     and coalesce(measured.event_at <= page_view_spans.next_viewed_at, true)
             else
                 measured.event_at >= page_view_spans.viewed_at

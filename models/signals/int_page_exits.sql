@@ -1,17 +1,19 @@
 {{ config(materialized='incremental', instant='left_at') }}
 
--- when each page view was left, and by which event: the page said so, or the next page came
+-- when each page view was left, and by which event: the page said so, or the next page came. The
+-- limit of a session leaves no page: that happens in a later session then
 with
 
 leave_events as (
 
     select
         session_id,
+        island_id,
         page_view_id,
         event_id,
         event_at,
         row_number() over (
-            partition by session_id, page_view_id order by event_at, event_id
+            partition by island_id, page_view_id order by event_at, event_id
         ) as leave_number
 
     from {{ ref('session_events') }}
@@ -30,10 +32,13 @@ exits as (
 
     select
         page_view_spans.session_id,
+        page_view_spans.island_id,
         page_view_spans.page_view_id,
-        page_view_spans.viewed_at,
-        coalesce(leave_events.event_at <= page_view_spans.next_viewed_at, true)
-        and leave_events.event_at is not null as is_said,
+        coalesce(
+            leave_events.session_id = page_view_spans.session_id
+            and coalesce(leave_events.event_at <= page_view_spans.next_viewed_at, true),
+            false
+        ) as is_said,
         leave_events.event_at as said_at,
         leave_events.event_id as said_by,
         page_view_spans.next_viewed_at,
@@ -42,16 +47,20 @@ exits as (
     from page_view_spans
     left join leave_events
         on
-            page_view_spans.session_id = leave_events.session_id
+            page_view_spans.island_id = leave_events.island_id
             and page_view_spans.page_view_id = leave_events.page_view_id
             and leave_events.leave_number = 1
+    where
+        not page_view_spans.is_carried
+        or leave_events.event_at >= page_view_spans.viewed_at
+        or leave_events.event_at is null
 
 )
 
 select
     session_id,
+    island_id,
     page_view_id,
-    viewed_at,
     case when is_said then said_at else next_viewed_at end as left_at,
     case when is_said then said_by else next_event_id end as left_by_event_id
 

@@ -38,11 +38,13 @@ thresholds as (
 
 ),
 
--- whatever is not a person's hand is the page's answer; what scrolls or selects at once is one, too
+-- whatever is not a person's hand is the page's answer; what scrolls or selects at once is one,
+-- too, be it beyond the limit of the session
 reactions as (
 
     select
         session_id,
+        island_id,
         event_id,
         event_at,
         event_name = 'click' as is_click,
@@ -68,12 +70,12 @@ followed as (
         min(case when not is_click and not is_gesture then event_at end) over later as answered_at,
         min(case when is_gesture then event_at end) over later as gesture_at,
         min(case when is_dom_change then event_at end) over (
-            partition by session_id
+            partition by island_id
         ) as first_dom_change_at
 
     from reactions
     window later as (
-        partition by session_id order by event_at desc, is_click asc, event_id desc
+        partition by island_id order by event_at desc, is_click asc, event_id desc
         rows between unbounded preceding and current row
     )
 

@@ -1,28 +1,20 @@
 {{ config(materialized='incremental', instant='detected_at') }}
 
--- a form was begun and the page left, or the time was up, before it was sent
+-- a form was begun and the page left, or the time was up, before it was sent, be it beyond the
+-- limit of the session
 with
-
-session_spans as (
-
-    select * from {{ ref('int_session_spans') }}
-    where is_current and {{ session_changed('started_at') }}
-
-),
 
 form_events as (
 
     select
-        session_events.*,
-        session_spans.island_started_at,
-        {{ json_text('session_events.properties', 'form_id') }} as form_id,
-        session_events.event_name = 'form_submitted' as is_submitted
+        *,
+        {{ json_text('properties', 'form_id') }} as form_id,
+        event_name = 'form_submitted' as is_submitted
 
-    from {{ ref('session_events') }} as session_events
-    inner join session_spans on session_events.session_id = session_spans.session_id
+    from {{ ref('session_events') }}
     where
-        {{ event_changed('session_events') }}
-        and session_events.event_name in ('form_started', 'form_submitted')
+        {{ event_changed() }}
+        and event_name in ('form_started', 'form_submitted')
 
 ),
 
@@ -51,12 +43,11 @@ followed as (
     select
         *,
         sum(case when is_submitted then 1 else 0 end) over (
-            partition by session_id, form_id order by event_at, event_id
+            partition by island_id, form_id order by event_at, event_id
             rows between unbounded preceding and current row
         ) as submit_count,
-        -- the limit of a session may fall between: what is sent after it is sent all the same
         min(case when is_submitted then event_at end) over (
-            partition by actor_id, island_started_at, form_id order by event_at, event_id
+            partition by island_id, form_id order by event_at, event_id
             rows between 1 following and unbounded following
         ) as submitted_at
 
@@ -70,7 +61,7 @@ attempts as (
     select
         *,
         row_number() over (
-            partition by session_id, form_id, page_view_id, submit_count
+            partition by island_id, form_id, page_view_id, submit_count
             order by event_at, event_id
         ) as start_number
 
@@ -88,7 +79,7 @@ exits as (
     from attempts
     inner join page_exits
         on
-            attempts.session_id = page_exits.session_id
+            attempts.island_id = page_exits.island_id
             and attempts.page_view_id = page_exits.page_view_id
             and attempts.event_at <= page_exits.left_at
     group by attempts.event_id

@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', instant='detected_at') }}
 
--- true some seconds after a help tip came into view, if nobody scrolled, closed it or left
+-- true some seconds after a help tip came into view, if nobody scrolled, closed it or left, be it
+-- beyond the limit of the session
 with
 
 session_events as (
@@ -36,7 +37,7 @@ breaking_events as (
     select
         *,
         {{ json_text('properties', 'tip_id') }} as tip_id,
-        lead(event_at) over (partition by session_id order by event_at, event_id) as ended_at
+        lead(event_at) over (partition by island_id order by event_at, event_id) as ended_at
 
     from session_events
     where

@@ -14,6 +14,7 @@ heartbeats as (
 
     select
         session_id,
+        island_id,
         event_at
 
     from {{ ref('session_events') }}
@@ -54,11 +55,11 @@ pauses as (
 
 -- a longer pause needs proof that the page was still in sight: the first heartbeat after it, or the
 -- event that ended it
-escalations as (
+proofs as (
 
     select
         pauses.event_id,
-        min(heartbeats.event_at) as heartbeat_at
+        heartbeats.event_at as heartbeat_at
 
     from pauses
     inner join heartbeats
@@ -66,7 +67,33 @@ escalations as (
             pauses.session_id = heartbeats.session_id
             and pauses.escalates_after < heartbeats.event_at
             and (pauses.ended_at >= heartbeats.event_at or pauses.ended_at is null)
-    group by pauses.event_id
+
+    union all
+
+    -- the limit of the session may lie between
+    select
+        pauses.event_id,
+        heartbeats.event_at as heartbeat_at
+
+    from pauses
+    inner join heartbeats
+        on
+            pauses.island_id = heartbeats.island_id
+            and pauses.session_id != heartbeats.session_id
+            and pauses.escalates_after < heartbeats.event_at
+            and (pauses.ended_at >= heartbeats.event_at or pauses.ended_at is null)
+    where pauses.is_last_of_session and heartbeats.session_id != heartbeats.island_id
+
+),
+
+escalations as (
+
+    select
+        event_id,
+        min(heartbeat_at) as heartbeat_at
+
+    from proofs
+    group by event_id
 
 ),
 

@@ -41,7 +41,7 @@ thresholds as (
 pages_left as (
 
     select
-        session_events.session_id,
+        page_exits.session_id,
         session_events.actor_id,
         page_exits.page_view_id,
         page_exits.left_at,
@@ -56,11 +56,11 @@ pages_left as (
     from page_exits
     inner join session_events
         on
-            page_exits.session_id = session_events.session_id
+            page_exits.island_id = session_events.island_id
             and page_exits.page_view_id = session_events.page_view_id
             and page_exits.left_at >= session_events.event_at
     group by
-        session_events.session_id,
+        page_exits.session_id,
         session_events.actor_id,
         page_exits.page_view_id,
         page_exits.left_at,

@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', instant='began_at') }}
 
--- the silences after interactions: who fell silent, when, and what ended it, if anything did
+-- the silences after interactions: who fell silent, when, and what ended it, if anything did. The
+-- limit of a session neither ends a silence nor stops a video
 with
 
 session_events as (
@@ -22,51 +23,58 @@ progress as (
 breaking_events as (
 
     select
-        session_id,
-        actor_id,
-        user_key,
-        is_known,
-        event_id,
-        event_at,
-        page_url,
-        page_view_id,
-        is_interaction,
-        lead(event_at) over (
-            partition by session_id
-            order by
-                event_at,
-                -- of one instant: what shows the page goes first, what hides it comes after what
-                -- was done on it, and the next page comes last
-                case event_name
-                    when 'page_visible' then 0
-                    when 'page_hidden' then 2
-                    when 'page_leave' then 2
-                    when 'page_view' then 3
-                    else 1
-                end,
-                event_id
-        ) as ended_at
+        *,
+        -- of one instant: what shows the page goes first, what hides it comes after what was done
+        -- on it, and the next page comes last
+        case event_name
+            when 'page_visible' then 0
+            when 'page_hidden' then 2
+            when 'page_leave' then 2
+            when 'page_view' then 3
+            else 1
+        end as place,
+        case event_name when 'video_started' then 1 when 'video_stopped' then -1 else 0 end
+            as media_change
 
     from session_events
     where is_interaction or category in ('visibility', 'unknown')
 
+),
+
+followed as (
+
+    select
+        *,
+        lead(event_at) over timeline as ended_at,
+        -- whether a heartbeat of a later session may still vouch for it
+        coalesce(lead(session_id) over timeline != session_id, true) as is_last_of_session,
+        sum(media_change) over (
+            partition by island_id order by event_at, place, event_id
+            rows between unbounded preceding and current row
+        ) as playing_count
+
+    from breaking_events
+    window timeline as (partition by island_id order by event_at, place, event_id)
+
 )
 
 select
-    breaking_events.session_id,
-    breaking_events.actor_id,
-    breaking_events.user_key,
-    breaking_events.is_known,
-    breaking_events.event_id,
-    breaking_events.event_at as began_at,
-    breaking_events.ended_at,
-    breaking_events.page_url,
-    breaking_events.page_view_id,
+    followed.session_id,
+    followed.island_id,
+    followed.actor_id,
+    followed.user_key,
+    followed.is_known,
+    followed.event_id,
+    followed.event_at as began_at,
+    followed.ended_at,
+    followed.page_url,
+    followed.page_view_id,
+    followed.is_last_of_session,
     progress.keyboard_count > 0 and progress.pointer_count = 0 as is_keyboard_only
 
-from breaking_events
+from followed
 inner join progress
     on
-        breaking_events.session_id = progress.session_id
-        and breaking_events.event_id = progress.event_id
-where breaking_events.is_interaction and not progress.is_media_playing
+        followed.session_id = progress.session_id
+        and followed.event_id = progress.event_id
+where followed.is_interaction and followed.playing_count <= 0

@@ -2,18 +2,17 @@
 
 import pytest
 
-from tests.harness import compiled
-from warehouse.compiled import CompiledProject, compile_project
-from warehouse.home import Home
+from tests.harness import SESSION_LIMIT, compiled
+from warehouse.compiled import CompiledProject
 
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
-    return compiled(tmp_path_factory.mktemp("plain"))
+    return compiled(tmp_path_factory.mktemp("plain"), session_limit_seconds=SESSION_LIMIT)
 
 
 @pytest.fixture(scope="session")
 def narrowed(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
-    root = tmp_path_factory.mktemp("narrowed")
-    home = Home(root, root / "compiled.duckdb", "", root / "landing")
-    return compile_project(home, incremental=True)
+    return compiled(
+        tmp_path_factory.mktemp("narrowed"), incremental=True, session_limit_seconds=SESSION_LIMIT
+    )

@@ -11,7 +11,22 @@ from tests.laws.incremental import IncrementalLine, Interrupted
 
 PAGES = tuple(f"https://app.example.com/{name}" for name in ("a", "b", "c"))
 BROWSERS = (*(f"browser-{number:02d}" for number in range(29)), "crawler")
-GAPS = (0.0, 0.4, 5.0, 11.999, 12.0, 12.001, 31.0, 600.0, 1800.0, 1800.001, 4000.0, 50000.0)
+GAPS = (
+    0.0,
+    0.4,
+    5.0,
+    11.999,
+    12.0,
+    12.001,
+    31.0,
+    600.0,
+    1333.0,
+    1333.0,
+    1800.0,
+    1800.001,
+    4000.0,
+    50000.0,
+)
 """Seconds between events, most of them at an edge: of a burst, a pause, a session, a day."""
 
 AGENTS = (("Mozilla/5.0 Firefox",), ("Googlebot/2.1", "Googlebot/2.1", "Mozilla/5.0 Firefox"))

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.harness import Line, compiled
+from tests.harness import SESSION_LIMIT, Line, compiled
 from warehouse.compiled import CompiledProject
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
-    return compiled(tmp_path_factory.mktemp("compiled"))
+    return compiled(tmp_path_factory.mktemp("compiled"), session_limit_seconds=SESSION_LIMIT)
 
 
 @pytest.fixture(scope="session")

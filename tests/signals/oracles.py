@@ -1,5 +1,6 @@
 """The rules once more, slowly and plainly: one event after the other, session by session.
 
+What lasts goes on beyond the limit of a session, in its island; what is counted begins anew.
 Each oracle says of everything that its signal may be about whether it is one, and if not, why not.
 """
 
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import sqrt
 
-from tests.harness import Happening
+from tests.harness import SESSION_LIMIT, Happening
 
 SILENT = {"page_ping", "page_leave", "page_hidden", "page_visible", "cta_impression"} | {
     *("help_tip_shown", "dom_changed", "something_unheard_of", "load_wait", "identify"),
@@ -40,17 +41,37 @@ def milliseconds(happening: Happening) -> int:
     return round(happening.at * 1000)
 
 
-def sessions(happenings: list[Happening]) -> Iterator[list[Happening]]:
-    """Split at silences of more than 1,800 s; histories here are shorter than a day."""
+class Session(list[Happening]):
+    """The events of a session, and those of the island of which it is a part."""
+
+    def __init__(self, island: list[Happening]) -> None:
+        super().__init__()
+        self.island = island
+
+
+def islands(happenings: list[Happening]) -> Iterator[list[Happening]]:
+    """Split at silences of more than 1,800 s."""
     by_actor: dict[str, list[Happening]] = {}
     for happening in happenings:
         by_actor.setdefault(happening.actor, []).append(happening)
     for events in by_actor.values():
-        session: list[Happening] = []
+        island: list[Happening] = []
         for event in sorted(events, key=lambda e: (milliseconds(e), e.event_id)):
-            if session and milliseconds(event) - milliseconds(session[-1]) > 1_800_000:
+            if island and milliseconds(event) - milliseconds(island[-1]) > 1_800_000:
+                yield island
+                island = []
+            island.append(event)
+        yield island
+
+
+def sessions(happenings: list[Happening]) -> Iterator[Session]:
+    """Split islands where a session has lasted as long as it may."""
+    for island in islands(happenings):
+        session = Session(island)
+        for event in island:
+            if session and milliseconds(event) - milliseconds(session[0]) > SESSION_LIMIT * 1000:
                 yield session
-                session = []
+                session = Session(island)
             session.append(event)
         yield session
 
@@ -77,22 +98,21 @@ def is_by_finger(event: Happening) -> bool:
 
 @dataclass(frozen=True)
 class Page:
-    """One view of a page, and all of the session up to what left it; none left the last one."""
+    """One view of a page, and what left it; nothing left the last one."""
 
     page_view_id: str
     view: Happening
     left_by: Happening | None
-    so_far: tuple[Happening, ...]
 
 
-def page_of_each(session: list[Happening]) -> dict[str, str | None]:
+def page_of_each(island: list[Happening]) -> dict[str, str | None]:
     """On which page view each event happened: its own word, else the latest that had begun.
 
     What leaves a page at the instant at which the next one begins has left the one before.
     """
-    views = openings(session)
+    views = openings(island)
     pages = {}
-    for event in session:
+    for event in island:
         begun = [
             page
             for page, view in views.items()
@@ -104,28 +124,35 @@ def page_of_each(session: list[Happening]) -> dict[str, str | None]:
     return pages
 
 
-def openings(session: list[Happening]) -> dict[str, Happening]:
+def openings(events: list[Happening]) -> dict[str, Happening]:
     """The first `page_view` of each page view: a tracker may repeat it, which opens nothing."""
     views: dict[str, Happening] = {}
-    for event in session:
+    for event in events:
         if event.event_name == "page_view":
             views.setdefault(event.properties.get("page_view_id", event.event_id), event)
     return views
 
 
-def page_views(session: list[Happening]) -> list[Page]:
+def page_views(island: list[Happening]) -> list[Page]:
     """Each page view in order, and what left it: its own first leave, or the next view."""
-    pages = page_of_each(session)
-    views = list(openings(session).items())
+    pages = page_of_each(island)
+    views = list(openings(island).items())
     found = []
     for number, (page, view) in enumerate(views):
         following = [later for _, later in views[number + 1 :]][:1]
-        leaves = [e for e in session if e.event_name == "page_leave" and pages[e.event_id] == page]
+        leaves = [e for e in island if e.event_name == "page_leave" and pages[e.event_id] == page]
         exits = sorted([*leaves[:1], *following], key=lambda e: (milliseconds(e), e in following))
-        by = exits[0] if exits else None
-        so_far = tuple(session[: session.index(by) + 1]) if by else ()
-        found.append(Page(page, view, by, so_far))
+        found.append(Page(page, view, exits[0] if exits else None))
     return found
+
+
+def exits(session: Session) -> list[tuple[Page, list[Happening]]]:
+    """Each page that was left in the session, and all of the session up to that."""
+    return [
+        (page, session[: session.index(page.left_by) + 1])
+        for page in page_views(session.island)
+        if page.left_by in session
+    ]
 
 
 def rank(event: Happening) -> int:
@@ -135,16 +162,17 @@ def rank(event: Happening) -> int:
     )
 
 
-def silences(session: list[Happening]) -> Iterator[tuple[Happening, int, int | None]]:
+def silences(session: Session) -> Iterator[tuple[Happening, int, int | None]]:
     """Each interaction over which no media plays, and when it was silent from and until."""
-    in_order = sorted(session, key=lambda e: (milliseconds(e), rank(e), e.event_id))
-    playing = 0
+    in_order = sorted(session.island, key=lambda e: (milliseconds(e), rank(e), e.event_id))
     for event in session:
-        playing += (event.event_name == "video_started") - (event.event_name == "video_stopped")
-        if event.event_name in SILENT or playing > 0:
+        place = in_order.index(event) + 1
+        names = [earlier.event_name for earlier in in_order[:place]]
+        is_playing = names.count("video_started") > names.count("video_stopped")
+        if event.event_name in SILENT or is_playing:
             continue
         end = None
-        for later in in_order[in_order.index(event) + 1 :]:
+        for later in in_order[place:]:
             is_break = later.event_name not in SILENT or later.event_name in VISIBILITY
             if is_break or later.event_name == "something_unheard_of":
                 end = milliseconds(later)
@@ -166,7 +194,7 @@ def pauses(happenings: list[Happening]) -> Iterator[Verdict]:
             yield Verdict(event.actor, due, event.event_id, says, 12, 12, how=how)
             proofs = [
                 milliseconds(other)
-                for other in session
+                for other in session.island
                 if other.event_name == "page_ping" and (end is None or milliseconds(other) <= end)
             ]
             proofs = [at for at in (*proofs, end) if at is not None and at > start + 30_000]
@@ -216,7 +244,7 @@ def rage_clicks(happenings: list[Happening]) -> Iterator[Verdict]:
         chain: list[Happening] = []
         told: set[str] = set()
         page = None
-        pages = page_of_each(session)
+        pages = page_of_each(session.island)
         gestures = [milliseconds(e) for e in session if e.event_name in GESTURES]
         for event in session:
             if event.event_name != "click":
@@ -265,7 +293,7 @@ def dead_clicks(happenings: list[Happening]) -> Iterator[Verdict]:
     for session in sessions(happenings):
         judged: list[Happening] = []
         is_told: set[str] = set()
-        changes = [milliseconds(e) for e in session if e.event_name == "dom_changed"]
+        changes = [milliseconds(e) for e in session.island if e.event_name == "dom_changed"]
         for place, event in enumerate(session):
             if event.event_name != "click":
                 continue
@@ -276,7 +304,7 @@ def dead_clicks(happenings: list[Happening]) -> Iterator[Verdict]:
                 continue
             before = [e for e in judged if element and e.properties.get("element_id") == element]
             judged.append(event)
-            later = [e for e in session if milliseconds(e) >= at]
+            later = [e for e in session.island if milliseconds(e) >= at]
             answers = [milliseconds(e) for e in later if e.event_name in ANSWERS]
             gestures = [milliseconds(e) for e in later if e.event_name in GESTURES]
             doubt = "" if any(at <= due for at in changes) else "no_page_activity_instrumentation"
@@ -323,12 +351,13 @@ def hovers(happenings: list[Happening]) -> Iterator[Verdict]:
         yield from unseen_hovers(session)
 
 
-def unseen_hovers(session: list[Happening]) -> Iterator[Verdict]:
+def unseen_hovers(session: Session) -> Iterator[Verdict]:
     """When the first page is left: could anything so far have told of a hover?"""
-    exits = [(page.left_by, page.so_far) for page in page_views(session) if page.left_by]
-    if not exits:
+    pages_left = exits(session)
+    if not pages_left:
         return
-    by, so_far = min(exits, key=lambda exit: len(exit[1]))
+    so_far = min((so_far for _, so_far in pages_left), key=len)
+    by = so_far[-1]
     names = {e.event_name for e in so_far}
     if any(e.event_name == "hover" and e.at <= by.at for e in session):
         says = "no: observed"
@@ -346,14 +375,12 @@ def unseen_hovers(session: list[Happening]) -> Iterator[Verdict]:
 def shallow_scrolls(happenings: list[Happening]) -> Iterator[Verdict]:
     """Left with less than 40 % seen, the window included; under 15 % it is worse."""
     for session in sessions(happenings):
-        pages = page_of_each(session)
-        for page in page_views(session):
-            if page.left_by is None:
-                continue
-            left = milliseconds(page.left_by)
+        pages = page_of_each(session.island)
+        for page, so_far in exits(session):
+            left = milliseconds(so_far[-1])
             on_page = [
                 event.properties
-                for event in session
+                for event in session.island
                 if pages[event.event_id] == page.page_view_id and milliseconds(event) <= left
             ]
             lengths = [p["doc_height"] / p["viewport_height"] for p in on_page if "doc_height" in p]
@@ -367,7 +394,7 @@ def shallow_scrolls(happenings: list[Happening]) -> Iterator[Verdict]:
                 says = "no_scroll_instrumentation"
             elif max(lengths) <= 2.5:
                 says = "short_page"
-            elif is_keyboard_only(page.so_far):
+            elif is_keyboard_only(so_far):
                 says = "keyboard_only"
             else:
                 says = "yes" if seen < 40 else "no: seen"
@@ -383,26 +410,26 @@ def shallow_scrolls(happenings: list[Happening]) -> Iterator[Verdict]:
 def skips(happenings: list[Happening]) -> Iterator[Verdict]:
     """The first pause on a page whose call to action was passed over when it was open before."""
     for session in sessions(happenings):
-        pages = page_of_each(session)
-        views = page_views(session)
-        for number, page in enumerate(views):
+        pages = page_of_each(session.island)
+        views = list(openings(session).items())
+        for number, (page, view) in enumerate(views):
             here = [
                 (event, start)
                 for event, start, end in silences(session)
-                if pages[event.event_id] == page.page_view_id
-                and milliseconds(page.view) <= start
+                if pages[event.event_id] == page
+                and milliseconds(view) <= start
                 and (end is None or end >= start + 12_000)
             ]
-            before = [p for p in views[:number] if p.view.page_url == page.view.page_url]
+            before = [v for _, v in views[:number] if v.page_url == view.page_url]
             if not here:
-                at = milliseconds(page.view)
-                yield Verdict(page.view.actor, at, page.view.event_id, "no: no pause")
+                at = milliseconds(view)
+                yield Verdict(view.actor, at, view.event_id, "no: no pause")
                 continue
             event, start = here[0]
             due = start + 12_000
             so_far = session[: session.index(event) + 1]
             is_told = any("cta_id" in e.properties and milliseconds(e) <= due for e in session)
-            how = passed_over(before[-1].view, page.view, session) if before else ""
+            how = passed_over(before[-1], view, session) if before else ""
             if not before:
                 says = "no: first time"
             elif is_told and not how:
@@ -435,7 +462,8 @@ def help_lingers(happenings: list[Happening]) -> Iterator[Verdict]:
                 continue
             due = milliseconds(event) + 12_000
             so_far = session[: place + 1]
-            later = [e for e in session[place + 1 :] if e.event_name in TIP_ENDS]
+            after = session.island[session.island.index(event) + 1 :]
+            later = [e for e in after if e.event_name in TIP_ENDS]
             if later and milliseconds(later[0]) < due:
                 says = "no: short"
             elif is_keyboard_only(so_far):
@@ -473,23 +501,23 @@ def backtracks(happenings: list[Happening]) -> Iterator[Verdict]:
 
 def abandoned_forms(happenings: list[Happening]) -> Iterator[Verdict]:
     """A form begun on a page, and not sent when that is left or 30 minutes are up."""
-    for session in sessions(happenings):
-        pages = page_of_each(session)
-        exits = {p.page_view_id: milliseconds(p.left_by) for p in page_views(session) if p.left_by}
+    for island in islands(happenings):
+        pages = page_of_each(island)
+        left_at = {p.page_view_id: milliseconds(p.left_by) for p in page_views(island) if p.left_by}
         touched = set()
         sent_count: dict[str, int] = defaultdict(int)
-        for place, event in enumerate(session):
+        for place, event in enumerate(island):
             form, page = event.properties.get("form_id"), pages[event.event_id]
             sent_count[form] += event.event_name == "form_submitted"
             if event.event_name != "form_started":
                 continue
             at = milliseconds(event)
             due = at + 1_800_000
-            left = exits.get(page)
+            left = left_at.get(page)
             end = left if left is not None and at <= left < due else due
             sent = [
                 milliseconds(e)
-                for e in session[place:]
+                for e in island[place:]
                 if e.event_name == "form_submitted" and e.properties["form_id"] == form
             ]
             if (form, page, sent_count[form]) in touched:

@@ -45,7 +45,19 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
             "",
         ),
     ],
+    "int_page_view_spans": [
+        (
+            "a page is still open beyond the limit of a session",
+            "where place_from_end = 1",
+            "where false",
+        ),
+    ],
     "int_page_exits": [
+        (
+            "a page that was left before the limit is not left again",
+            "where not page_view_spans.is_carried or",
+            "where true or",
+        ),
         (
             "a page is left when it says so",
             "and event_name = 'page_leave'",
@@ -73,7 +85,17 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
             "category in ('visibility', 'unknown')",
             "category in ('visibility')",
         ),
-        ("a video is no silence", "and not progress.is_media_playing", ""),
+        ("a video is no silence", "and followed.playing_count <= 0", ""),
+        (
+            "a video plays on when its session reaches its limit",
+            "sum(media_change) over ( partition by island_id",
+            "sum(media_change) over ( partition by session_id",
+        ),
+        (
+            "what ends a silence may lie beyond the limit of the session",
+            "window timeline as (partition by island_id",
+            "window timeline as (partition by session_id",
+        ),
         (
             "what hides a page comes after what was done on it",
             "when 'page_hidden' then 2",
@@ -95,13 +117,25 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
         ),
         (
             "a heartbeat at the escalation proves nothing",
+            "pauses.session_id = heartbeats.session_id "
             "and pauses.escalates_after < heartbeats.event_at",
+            "pauses.session_id = heartbeats.session_id "
             "and pauses.escalates_after <= heartbeats.event_at",
         ),
         (
             "a heartbeat after the silence proves nothing",
-            "and (pauses.ended_at >= heartbeats.event_at or pauses.ended_at is null)",
-            "",
+            "and (pauses.ended_at >= heartbeats.event_at or pauses.ended_at is null) union all",
+            "union all",
+        ),
+        (
+            "a heartbeat beyond the limit vouches for the silence that was open then",
+            "where pauses.is_last_of_session",
+            "where false",
+        ),
+        (
+            "it does so for no other silence",
+            "where pauses.is_last_of_session and",
+            "where",
         ),
         ("a silence that lasts is a pause", "silences.ended_at is null or", ""),
         (
@@ -116,6 +150,11 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "int_signals_shallow_scroll": [
+        (
+            "what was seen before the limit of a session was seen",
+            "page_exits.island_id = session_events.island_id",
+            "page_exits.session_id = session_events.session_id",
+        ),
         (
             "exactly the threshold is not shallow",
             "or seen_pct < threshold",
@@ -375,6 +414,11 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "int_signals_dead_click": [
         (
+            "an answer beyond the limit of the session is one",
+            "partition by island_id order by event_at desc",
+            "partition by session_id order by event_at desc",
+        ),
+        (
             "an answer when the time is up is too late",
             "(answered_at >= due_at or answered_at is null)",
             "(answered_at > due_at or answered_at is null)",
@@ -469,6 +513,11 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "int_signals_help_linger": [
         (
+            "what takes a tip away may lie beyond the limit of the session",
+            "partition by island_id",
+            "partition by session_id",
+        ),
+        (
             "exactly the threshold is long",
             "(ended_at >= due_at or ended_at is null)",
             "(ended_at > due_at or ended_at is null)",
@@ -512,18 +561,28 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
         ),
         (
             "another page is another attempt",
-            "partition by session_id, form_id, page_view_id, submit_count",
-            "partition by session_id, form_id, submit_count",
+            "partition by island_id, form_id, page_view_id, submit_count",
+            "partition by island_id, form_id, submit_count",
         ),
         (
             "what is sent begins anew",
-            "partition by session_id, form_id, page_view_id, submit_count",
-            "partition by session_id, form_id, page_view_id",
+            "partition by island_id, form_id, page_view_id, submit_count",
+            "partition by island_id, form_id, page_view_id",
         ),
         (
             "another form sent is not this one",
-            "partition by actor_id, island_started_at, form_id order by",
-            "partition by actor_id, island_started_at order by",
+            "min(case when is_submitted then event_at end) over ( partition by island_id, form_id",
+            "min(case when is_submitted then event_at end) over ( partition by island_id",
+        ),
+        (
+            "a field touched again beyond the limit of the session is no further attempt",
+            "partition by island_id, form_id, page_view_id, submit_count",
+            "partition by session_id, form_id, page_view_id, submit_count",
+        ),
+        (
+            "a page that is left beyond the limit of the session is left",
+            "attempts.island_id = page_exits.island_id",
+            "attempts.session_id = page_exits.session_id",
         ),
     ],
     "int_signals_setup_abandoned": [

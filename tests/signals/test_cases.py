@@ -3,7 +3,8 @@
 import pytest
 
 from tests.harness import Happening, Line
-from tests.signals.histories import spot
+from tests.harness import instant as at
+from tests.signals.histories import depth, spot
 from warehouse.compiled import CompiledProject
 
 CTA = {"cta_id": "go"}
@@ -106,3 +107,38 @@ def test_a_series_counts_once_though_its_threshold_changes_when_somebody_signs_i
         ("cta_failure", 3),
         ("rage_click", 3),
     ]
+
+
+def test_the_limit_of_a_session_leaves_no_page_and_ends_no_silence(line: Line) -> None:
+    """At 4,000 s here: somebody falls silent before it, and leaves the page long after it."""
+    happenings = [
+        Happening(at, event_name, properties, actor=actor)
+        for actor, seen in (("a glance", 0), ("all of it", 2000))
+        for at, event_name, properties in (
+            (0, "page_view", depth(0)),
+            (1300, "scroll", depth(seen)),
+            (2600, "page_ping", {}),
+            (3900, "page_ping", {}),
+            (3995, "click", {}),
+            (4005, "page_ping", {}),
+            (4025, "page_ping", {}),
+            (4026, "page_ping", {}),
+            (4040, "click", {}),
+            (4050, "page_leave", {}),
+        )
+    ]
+    found = line.run(happenings, 10_000).signals("session_pause", "shallow_scroll")
+    pages = line.rows("select * from kairos.page_views order by viewed_at")
+    for actor in ("a glance", "all of it"):
+        first, second = (row for row in pages if row["actor_id"] == actor)
+        late = [row for row in found if row["actor_id"] == actor and row["detected_at"] > at(3995)]
+        shallow = [("shallow_scroll", second["session_id"], at(4050), False)]
+        assert first["page_view_id"] == second["page_view_id"]
+        assert [
+            (row["signal_name"], row["session_id"], row["detected_at"], row["is_escalated"])
+            for row in late
+        ] == [
+            ("session_pause", first["session_id"], at(4007), False),
+            ("session_pause", first["session_id"], at(4026), True),
+            *(shallow if actor == "a glance" else ()),
+        ]

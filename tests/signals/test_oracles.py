@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.harness import START, Happening, Line, Statement, text
-from tests.signals.histories import PAGES, named, spot
+from tests.signals.histories import PAGES, gap_to, named, spot
 from tests.signals.oracles import (
     Verdict,
     abandoned_forms,
@@ -257,7 +257,7 @@ def lives(signal: str, seed: int) -> list[Happening]:
         kinds = [kind for kind in kinds if not (is_keyboard and is_by_pointer(kind))] or rule.kinds
         page = page_before = (PAGES["a"], "")
         for number in range(rule.length):
-            now += dice.choice(rule.gaps)
+            now += gap_to(person, number, dice.choice(rule.gaps))
             kind = dice.choice(kinds)
             if kind.event_name == "page_view" and (dice.random() < 0.8 or not page[1]):
                 page_before, page = page, (kind.page_url, f"{actor} page {number}")
