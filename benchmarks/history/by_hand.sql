@@ -705,9 +705,7 @@ counted as (
         sum((event_name = 'cta_impression')::int) over on_page as impressions,
         sum((event_name = 'cta_skipped')::int) over on_page as skips,
         sum((event_name in ('cta_click', 'cta_click_failed'))::int) over on_page as clicks,
-        sum((category = 'cta')::int) over (
-            partition by session_id order by event_at, event_id rows unbounded preceding
-        ) as cta_count
+        min(case when category = 'cta' then event_at end) over (partition by session_id) as told_at
     from steps
     where event_name = 'page_view' or category = 'cta'
     window on_page as (
@@ -731,11 +729,12 @@ visits as (
 
 select
     'skip_reenter_pause', session_id, actor_id, user_key, event_id, paused_at, 12, false,
-    cta_count > 0 and not is_keyboard_only
+    is_passed_over and not is_keyboard_only
 from (
     select
         silences.*,
-        visits.cta_count,
+        visits.told_at,
+        skipped > 0 or (seen > 0 and clicked = 0) as is_passed_over,
         silences.event_at + interval 12 second as paused_at,
         row_number() over (
             partition by visits.session_id, visits.event_id
@@ -748,13 +747,12 @@ from (
         and visits.event_at <= silences.event_at
     where
         is_pause
-        and (
-            skipped > 0
-            or (seen > 0 and clicked = 0)
-            or (skipped is not null and cta_count = 0)
-        )
+        and skipped is not null
 )
-where n = 1 and paused_at <= {as_of};
+where
+    n = 1
+    and paused_at <= {as_of}
+    and (is_passed_over or coalesce(told_at > paused_at, true));
 
 insert into signals
 with
