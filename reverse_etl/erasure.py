@@ -18,11 +18,18 @@ from reverse_etl.destinations.base import Destination, Verdict
 from reverse_etl.dispatch.dispatcher import Dispatcher
 from reverse_etl.dispatch.patience import Tuning
 from reverse_etl.dispatch.transport import Transport
-from reverse_etl.errors import NotConfigured, NotSent, OutcomeUnknown
+from reverse_etl.errors import (
+    LedgerUnavailable,
+    NotConfigured,
+    NotSent,
+    OutcomeUnknown,
+    UnknownDestination,
+)
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.model import Kind, Operation, Request, State
 from warehouse.erasure import Place
+from warehouse.errors import KairosError
 
 ATTEMPTS = 5
 PAUSE_SECONDS = 1.0
@@ -45,28 +52,42 @@ def erase_at_destinations(
         audiences = [audience for place, audience in memberships if place == name]
         try:
             target = destinations.find(name).from_env(env)
-        except NotConfigured as error:
+        except (NotConfigured, UnknownDestination) as error:
             yield Place(name, 0, f"{error}, or it cannot be asked: delete them there by hand")
             continue
-        left = _leave(target, ledger, user_key, audiences, clock)
-        if left:
-            yield Place(name, 0, left, is_unfinished=True)
-            continue
-        requests = target.erasure(user_key)
-        if not requests:
-            problem = "it has no request to delete a person: delete them there by hand"
-            yield Place(name, len(audiences), problem)
-            continue
-        transport = target.transport()
         try:
-            problem = next((why for one in requests if (why := _ask(target, transport, one))), None)
-        except (NotSent, OutcomeUnknown) as error:
-            problem = f"it could not be asked to forget them ({error}): run this again"
-            yield Place(name, len(audiences), problem, is_unfinished=True)
-            continue
-        finally:
-            transport.close()
-        yield Place(name, len(audiences) + (0 if problem else 1), problem)
+            yield _erase_at(target, ledger, user_key, audiences, clock)
+        except LedgerUnavailable:
+            raise
+        except KairosError as error:
+            # a library that is missing here, a proxy that cannot be used: no reason to stop
+            problem = f"it could not be asked ({error}): mend that and run this again"
+            yield Place(name, 0, problem, is_unfinished=True)
+
+
+def _erase_at(
+    target: Destination,
+    ledger: Ledger,
+    user_key: str,
+    audiences: list[str],
+    clock: Callable[[], datetime],
+) -> Place:
+    name = target.name
+    if left := _leave(target, ledger, user_key, audiences, clock):
+        return Place(name, 0, left, is_unfinished=True)
+    requests = target.erasure(user_key)
+    if not requests:
+        problem = "it has no request to delete a person: delete them there by hand"
+        return Place(name, len(audiences), problem)
+    transport = target.transport()
+    try:
+        refusal = next((why for one in requests if (why := _ask(target, transport, one))), None)
+    except (NotSent, OutcomeUnknown) as error:
+        problem = f"it could not be asked to forget them ({error}): run this again"
+        return Place(name, len(audiences), problem, is_unfinished=True)
+    finally:
+        transport.close()
+    return Place(name, len(audiences) + (0 if refusal else 1), refusal)
 
 
 def _leave(

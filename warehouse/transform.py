@@ -199,6 +199,9 @@ def _read(args: Sequence[str], result: Any) -> Transformation:
         return done
     if done.failed:
         raise TransformationFailed(_describe(args[0], done), done)
+    if isinstance(result.exception, KeyboardInterrupt):
+        # dbt hands it over as a result
+        raise KeyboardInterrupt from result.exception
     why = str(result.exception or "no reason was given").strip()
     raise TransformationFailed(f"dbt {args[0]} could not start: {why}", done)
 

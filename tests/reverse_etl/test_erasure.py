@@ -7,13 +7,14 @@ from click.testing import CliRunner
 
 from kairos.commands.erase import command
 from kairos.invocation import Invocation
+from reverse_etl import destinations
 from reverse_etl.erasure import erase_at_destinations
 from reverse_etl.errors import LedgerUnavailable
 from reverse_etl.ledger.caps import Cap, Guard
 from reverse_etl.ledger.store import Ledger, ToReserve
 from reverse_etl.model import Scope
 from reverse_etl.sandbox import Sandbox
-from tests.reverse_etl.conftest import NOW, Line, operation
+from tests.reverse_etl.conftest import NOW, Line, moment, operation
 from warehouse.erasure import Traces
 
 FORGETFUL = (
@@ -66,6 +67,34 @@ def test_a_vendor_that_can_deletes_the_person(
     assert "ann" in witness.deleted
     assert "bob" not in witness.deleted
     assert "ann" not in witness.profiles
+
+
+def test_one_destination_that_cannot_be_asked_does_not_keep_the_others(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("appcues", "fax", "webhook")
+    line.plan([moment(n, destination=name, user_key="ann") for n, name in enumerate(names)])
+    for name in ("appcues", "webhook"):
+        line.sync(name)
+    with monkeypatch.context() as earlier:
+        # a destination of the team's own, which is gone by now
+        find = destinations.find
+        fax = type("Fax", (find("appcues"),), {"name": "fax"})
+        earlier.setattr(destinations, "find", lambda name: fax if name == "fax" else find(name))
+        line.env |= {
+            variable.replace("APPCUES", "FAX"): value
+            for variable, value in line.env.items()
+            if "APPCUES" in variable
+        }
+        line.sync("fax")
+    line.env["KAIROS_WEBHOOK_ALLOW_PRIVATE"] = "0"
+
+    with Ledger.open(line.home.ledger_url) as ledger:
+        appcues, gone, webhook = erase(line, ledger)
+
+    assert appcues.problem is None and appcues.row_count == 1
+    assert "no destination 'fax'" in str(gone.problem) and not gone.is_unfinished
+    assert "not a public address" in str(webhook.problem) and webhook.is_unfinished
 
 
 def test_a_contact_that_intercom_does_not_know_is_no_problem(line: Line, sandbox: Sandbox) -> None:

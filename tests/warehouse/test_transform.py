@@ -86,6 +86,16 @@ def test_a_project_that_does_not_parse_says_where(home, project):
         dbt(home, ["build"])
 
 
+def test_ctrl_c_during_a_build_is_no_failure_of_dbt(home, project, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dbt.task.build.BuildTask.run", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(home)
+
+
 def test_the_environment_is_left_as_it_was(home, project, monkeypatch):
     monkeypatch.setenv("KAIROS_WAREHOUSE", "before")
     build(home)
