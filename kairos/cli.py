@@ -1,5 +1,6 @@
 """The `kairos` command: one module per subcommand, imported only when it is called."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -11,6 +12,9 @@ from dotenv import load_dotenv
 from kairos.invocation import Invocation
 from warehouse.errors import KairosError
 from warehouse.home import PROJECT, Home
+
+DISK = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)
+"""What is amiss with a disk, and no mistake of ours."""
 
 COMMANDS = {
     "demo": "Run the whole line on two weeks of made-up events, and reconcile every row.",
@@ -66,6 +70,13 @@ class Commands(click.Group):
         except Exception as error:
             if ctx.meta.get("debug"):
                 raise
+            if isinstance(error, OSError) and error.errno in DISK and error.filename:
+                click.echo(
+                    f"kairos: {error.filename} cannot be written: {error.strerror}; see that its "
+                    "disk has room and the place is yours to write, or set KAIROS_HOME",
+                    err=True,
+                )
+                ctx.exit(1)
             click.echo(
                 f"kairos: unexpected {type(error).__name__}: {error} "
                 "(a mistake of ours; --debug shows where)",

@@ -103,23 +103,11 @@ def problems(step: Step) -> list[str]:
         case NotConfigured():
             return []
         case SyncReport() if step.outcome.needs_a_person:
-            return _sync_problems(step.outcome)
+            report = step.outcome
+            return [f"sync/{report.destination}: {sentence}" for sentence in report.sentences]
         case Exception():
             return [f"{step.name}: {step.outcome}"]
     return []
-
-
-def _sync_problems(report: SyncReport) -> list[str]:
-    sentences = [*filter(None, [report.problem]), *report.warnings]
-    counts = {
-        state: count
-        for state, count in report.counts.items()
-        if state in ("rejected", "invalid", "unknown")
-    }
-    if counts:
-        listed = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-        sentences.append(f"{listed}: raw.sync_operations says why, by run_id {report.run_id}")
-    return [f"sync/{report.destination}: {sentence}" for sentence in sentences]
 
 
 @dataclass

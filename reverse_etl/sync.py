@@ -62,6 +62,19 @@ class SyncReport:
     finished_at: datetime
 
     @property
+    def sentences(self) -> list[str]:
+        """What somebody should know, and where to look."""
+        listed = ", ".join(
+            f"{count:,} {state}" for state, count in self.counts.items() if state in NEEDS_A_PERSON
+        )
+        where = f"raw.sync_operations says why, by run_id {self.run_id}"
+        return [
+            *filter(None, [self.problem]),
+            *self.warnings,
+            *([f"{listed}: {where}"] if listed else []),
+        ]
+
+    @property
     def needs_a_person(self) -> bool:
         """Whether somebody should look: refused or doubtful rows, a problem, a guard."""
         return (

@@ -56,7 +56,7 @@ def command(
     under way is finished and written down, the rest is sent by the next run.
 
     \b
-    Exit status: 0 all is delivered; 1 nothing could be done;
+    Exit status: 0 all is delivered, but what --max-rows or Ctrl-C left; 1 nothing could be done;
     3 something needs a person: rows refused or in doubt, a destination that is down or refuses us,
     removals held back.
     """
@@ -215,6 +215,5 @@ def _tell(report: SyncReport) -> None:
     parts = "; ".join(part for part in (counts, ", ".join(others)) if part) or "nothing to send"
     requests = plural(report.request_count, "request")
     click.echo(f"{report.destination}: {parts} ({requests}, {report.status})")
-    for sentence in (report.problem, *report.warnings):
-        if sentence:
-            note(sentence)
+    for sentence in report.sentences:
+        note(sentence)

@@ -46,3 +46,5 @@ def guarded(name: str, look: Callable[[], Check]) -> Check:
         return look()
     except KairosError as error:
         return fail(name, str(error))
+    except OSError as error:
+        return fail(name, f"{error}: mend it, or set KAIROS_HOME")

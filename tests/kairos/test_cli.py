@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 from time import perf_counter
@@ -58,6 +59,15 @@ def test_a_mistake_of_ours_is_named_without_a_traceback(run, broken_build):
     result = run("build")
     assert result.exit_code == 1
     assert "unexpected ZeroDivisionError: oh" in result.stderr
+
+
+def test_a_disk_that_cannot_be_written_is_no_mistake_of_ours(run, broken_build):
+    broken_build(OSError(errno.EROFS, "Read-only file system", "/data/kairos/tmp"))
+    result = run("build")
+    assert result.exit_code == 1
+    assert "/data/kairos/tmp cannot be written: Read-only file system; see" in result.stderr
+    broken_build(FileNotFoundError(errno.ENOENT, "No such file", "/data/kairos/tmp"))
+    assert "unexpected FileNotFoundError" in run("build").stderr
 
 
 @pytest.mark.parametrize("args", [("--debug", "build"), ("build", "--debug")])

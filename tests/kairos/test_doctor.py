@@ -1,3 +1,4 @@
+import errno
 import json
 
 import certifi
@@ -75,6 +76,18 @@ def test_a_file_that_is_no_warehouse_fails_and_the_other_checks_still_run(doctor
     found, status = doctor()
     assert status == 1
     assert found["warehouse"]["status"] == "fail"
+    assert found["ledger"]["status"] == "ok"
+
+
+def test_a_disk_that_cannot_be_written_fails_and_the_other_checks_still_run(doctor, monkeypatch):
+    def locked(*_):
+        raise OSError(errno.EROFS, "Read-only file system", "warehouse.duckdb.lock")
+
+    monkeypatch.setattr("kairos.doctor.state.holder", locked)
+    found, status = doctor()
+    assert status == 1
+    assert found["writer"]["status"] == "fail"
+    assert "Read-only file system" in found["writer"]["message"]
     assert found["ledger"]["status"] == "ok"
 
 

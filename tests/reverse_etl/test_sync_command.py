@@ -1,6 +1,7 @@
 """`kairos sync` as a person or a scheduler calls it: what it says, and how it ends."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -67,6 +68,14 @@ def test_rows_refused_or_in_doubt_need_a_person(line: Line, call, sandbox, fault
 
     assert done.exit_code == NEEDS_A_PERSON
     assert f"1 {state}" in done.stdout or f"2 {state}" in done.stdout
+    [run_id] = re.findall(
+        rf"\d {state}: raw\.sync_operations says why, by run_id (\S+)", done.stderr
+    )
+    why = line.query(
+        "select error_code is not null and error_message is not null from raw.sync_operations "
+        f"where run_id = '{run_id}' and state = '{state}'"
+    )
+    assert why and all(is_said for (is_said,) in why)
 
 
 def test_what_nobody_can_tell_is_listed_and_not_sent_again(line: Line, call, sandbox) -> None:
