@@ -149,7 +149,6 @@ def _environment(
         "KAIROS_APPCUES_API_SECRET": "secret",
         "KAIROS_APPCUES_BASE_URL": url,
         "KAIROS_APPCUES_BATCH_COUNT": str(BATCHES[shape]),
-        "KAIROS_APPCUES_REQUESTS_PER_SECOND": str(rate),
     }
     return env | ({"KAIROS_LEDGER_URL": ledger} if ledger else {})
 
