@@ -64,10 +64,11 @@ def _check(model: Model, seed: Path, path: Path, allowed: Mapping[str, set[str]]
 def _check_types(model: Model, path: Path) -> None:
     types = ", ".join(f"'{name}': '{kind}'" for name, kind in model.column_types)
     try:
-        duckdb.sql(
-            f"select * from read_csv({sql_text(str(path))}, header = true, nullstr = '', "
-            f"types = {{{types}}})"
-        ).fetchall()
+        with duckdb.connect() as connection:
+            connection.execute(
+                f"select * from read_csv({sql_text(str(path))}, header = true, nullstr = '', "
+                f"types = {{{types}}})"
+            ).fetchall()
     except duckdb.Error as error:
         [line, *rest] = str(error).splitlines()
         why = next((text for text in rest if text.startswith("Error when converting")), "")

@@ -79,7 +79,8 @@ def test_every_pattern_runs_in_re2_and_has_no_capital():
         patterns = [row["pattern"] for row in csv.DictReader(source)]
 
     for pattern in patterns:
-        duckdb.execute("select regexp_matches('x', $1)", [pattern])
+        with duckdb.connect() as connection:
+            connection.execute("select regexp_matches('x', $1)", [pattern]).fetchall()
         assert pattern.replace(r"\S", "") == pattern.replace(r"\S", "").lower()
 
 
