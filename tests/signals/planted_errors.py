@@ -132,11 +132,6 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
             "where pauses.is_last_of_session",
             "where false",
         ),
-        (
-            "it does so for no other silence",
-            "where pauses.is_last_of_session and",
-            "where",
-        ),
         ("a silence that lasts is a pause", "silences.ended_at is null or", ""),
         (
             "a pause is true at once, not when it ends",

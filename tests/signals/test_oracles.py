@@ -133,7 +133,7 @@ RULES = {
             *("yes", "keyboard_only", "no_page_activity_instrumentation", "no: a burst"),
             *("no: answered", "no: a gesture", "no: told before"),
         },
-        (*(0, 0.099, 0.1, 0.5, 1, 2.499, 2.5) * 2, 2000),
+        (*(0, 0.099, 0.1, 0.5, 1, 1.001, 2.499, 2.5) * 2, 2000),
         named("click", "dom_changed", "scroll", "text_selected", "page_view", "key_press"),
     ),
     "hover_dwell": Rule(
