@@ -1,6 +1,7 @@
 """Runs that die: a process that is gone after a number of steps, at any of them."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -120,3 +121,13 @@ def run(
         return None
     finally:
         owner.__exit__()
+        _wait_until_gone(ledger, name)
+
+
+def _wait_until_gone(ledger: Ledger, name: str) -> None:
+    """A server notices a moment later that a session is over; until then its owner lives."""
+    gives_up_at = time.monotonic() + 10
+    with ledger._database.read() as connection:
+        while not ledger._liveness.is_dead(name, connection):
+            assert time.monotonic() < gives_up_at, f"{name} holds its lock for ever"
+            time.sleep(0.005)
