@@ -37,6 +37,7 @@ progress as (
 
 select
     clicks.session_id,
+    clicks.island_id,
     clicks.actor_id,
     clicks.user_key,
     clicks.is_known,

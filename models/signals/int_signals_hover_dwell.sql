@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', instant='detected_at') }}
 
--- the pointer rested on a marked element for long, and did not click on it
+-- the pointer rested on a marked element for long, and did not click on it, be it before the limit
+-- of the session
 with
 
 hovers as (
@@ -69,7 +70,7 @@ clicked as (
     from hovers
     inner join clicks
         on
-            hovers.session_id = clicks.session_id
+            hovers.island_id = clicks.island_id
             and hovers.element_id = clicks.element_id
             and hovers.event_at >= clicks.event_at
             and hovers.dwell_seconds >= {{ elapsed_seconds('clicks.event_at', 'hovers.event_at') }}

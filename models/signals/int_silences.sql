@@ -41,20 +41,63 @@ breaking_events as (
 
 ),
 
-followed as (
+media_events as (
 
     select
         *,
-        lead(event_at) over timeline as ended_at,
-        -- whether a heartbeat of a later session may still vouch for it
-        coalesce(lead(session_id) over timeline != session_id, true) as is_last_of_session,
         sum(media_change) over (
             partition by island_id order by event_at, place, event_id
             rows between unbounded preceding and current row
+        ) as balance
+
+    from breaking_events
+    where media_change != 0
+
+),
+
+-- of a video that stops, its start may never have been told: whatever starts later plays all the
+-- same. That is so whenever more has stopped, in all, than ever before
+counted_media as (
+
+    select
+        event_id,
+        case
+            when balance < 0 and balance < coalesce(min(balance) over earlier, 0) then 0
+            else media_change
+        end as media_change
+
+    from media_events
+    window earlier as (
+        partition by island_id order by event_at, place, event_id
+        rows between unbounded preceding and 1 preceding
+    )
+
+),
+
+followed as (
+
+    select
+        breaking_events.*,
+        lead(breaking_events.event_at) over timeline as ended_at,
+        -- whether a heartbeat of a later session may still vouch for it
+        coalesce(
+            lead(breaking_events.session_id) over timeline != breaking_events.session_id, true
+        ) as is_last_of_session,
+        coalesce(
+            sum(counted_media.media_change) over (
+                partition by breaking_events.island_id
+                order by breaking_events.event_at, breaking_events.place, breaking_events.event_id
+                rows between unbounded preceding and current row
+            ),
+            0
         ) as playing_count
 
     from breaking_events
-    window timeline as (partition by island_id order by event_at, place, event_id)
+    left join counted_media on breaking_events.event_id = counted_media.event_id
+    window timeline as (
+        partition by breaking_events.island_id
+        order by breaking_events.event_at, breaking_events.place, breaking_events.event_id
+    )
 
 )
 
@@ -77,4 +120,4 @@ inner join progress
     on
         followed.session_id = progress.session_id
         and followed.event_id = progress.event_id
-where followed.is_interaction and followed.playing_count <= 0
+where followed.is_interaction and followed.playing_count = 0

@@ -162,13 +162,23 @@ def rank(event: Happening) -> int:
     )
 
 
+def playing_count(so_far: list[Happening]) -> int:
+    """How many videos play; one that stops and was not seen to start stops no other."""
+    playing = 0
+    for event in so_far:
+        if event.event_name == "video_started":
+            playing += 1
+        elif event.event_name == "video_stopped" and playing > 0:
+            playing -= 1
+    return playing
+
+
 def silences(session: Session) -> Iterator[tuple[Happening, int, int | None]]:
     """Each interaction over which no media plays, and when it was silent from and until."""
     in_order = sorted(session.island, key=lambda e: (milliseconds(e), rank(e), e.event_id))
     for event in session:
         place = in_order.index(event) + 1
-        names = [earlier.event_name for earlier in in_order[:place]]
-        is_playing = names.count("video_started") > names.count("video_stopped")
+        is_playing = playing_count(in_order[:place]) > 0
         if event.event_name in SILENT or is_playing:
             continue
         end = None
@@ -331,16 +341,17 @@ def hovers(happenings: list[Happening]) -> Iterator[Verdict]:
                 continue
             end = milliseconds(event)
             start = end - event.properties["duration_ms"]
-            is_clicked = any(
-                start <= milliseconds(click) <= end
-                for click in session
+            clicks = [
+                click
+                for click in session.island
                 if click.event_name == "click"
                 and click.properties.get("element_id") == event.properties["element_id"]
-            )
+                and start <= milliseconds(click) <= end
+            ]
             seconds = event.properties["duration_ms"] / 1000
             if seconds < 2:
                 says = "no: short"
-            elif is_clicked:
+            elif clicks:
                 says = "no: clicked"
             elif is_by_finger(event):
                 says = "touch_only"

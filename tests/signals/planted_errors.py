@@ -85,16 +85,26 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
             "category in ('visibility', 'unknown')",
             "category in ('visibility')",
         ),
-        ("a video is no silence", "and followed.playing_count <= 0", ""),
+        ("a video is no silence", "and followed.playing_count = 0", ""),
         (
             "a video plays on when its session reaches its limit",
-            "sum(media_change) over ( partition by island_id",
-            "sum(media_change) over ( partition by session_id",
+            "sum(counted_media.media_change) over ( partition by breaking_events.island_id",
+            "sum(counted_media.media_change) over ( partition by breaking_events.session_id",
+        ),
+        (
+            "a video that was never seen to start stops no other",
+            "balance < 0 and balance < coalesce(min(balance) over earlier, 0)",
+            "false",
+        ),
+        (
+            "a video that was seen to start may stop, whatever stopped before",
+            "balance < 0 and balance < coalesce(min(balance) over earlier, 0)",
+            "balance < 0",
         ),
         (
             "what ends a silence may lie beyond the limit of the session",
-            "window timeline as (partition by island_id",
-            "window timeline as (partition by session_id",
+            "window timeline as ( partition by breaking_events.island_id",
+            "window timeline as ( partition by breaking_events.session_id",
         ),
         (
             "what hides a page comes after what was done on it",
@@ -339,6 +349,11 @@ ERRORS: dict[str, list[tuple[str, str, str]]] = {
             "a click on another element is none on this one",
             "and hovers.element_id = clicks.element_id",
             "",
+        ),
+        (
+            "a click within the hover may lie before the limit of the session",
+            "hovers.island_id = clicks.island_id",
+            "hovers.session_id = clicks.session_id",
         ),
         ("a hover that was clicked is none", "where clicked.event_id is null", "where true"),
         (

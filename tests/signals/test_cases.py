@@ -142,3 +142,31 @@ def test_the_limit_of_a_session_leaves_no_page_and_ends_no_silence(line: Line) -
             ("session_pause", first["session_id"], at(4026), True),
             *(shallow if actor == "a glance" else ()),
         ]
+
+
+def test_a_video_that_was_never_seen_to_start_stops_no_other(line: Line) -> None:
+    """Its start came before the tracker did; the next video is watched in silence all the same."""
+    happenings = [
+        Happening(0, "video_stopped"),
+        Happening(5, "video_started"),
+        Happening(60, "video_stopped"),
+    ]
+    found = line.run(happenings, 10_000).signals("session_pause")
+    assert [row["detected_at"] for row in found] == [at(72)]
+
+
+def test_a_hover_that_was_clicked_before_the_limit_of_the_session_is_no_dwell(line: Line) -> None:
+    """Sessions end at 4,000 s here; the hovers that end beyond it began at 3,996 s."""
+    happenings = [
+        Happening(number, name, about, actor=actor)
+        for actor, clicked in (("clicks", "go"), ("clicks elsewhere", "stop"))
+        for number, name, about in (
+            *((seconds, "page_ping", {}) for seconds in (0, 1300, 2600, 3900)),
+            (3998, "click", {"element_id": clicked}),
+            (4003, "hover", {"element_id": "go", "duration_ms": 7000}),
+        )
+    ]
+    found = line.run(happenings, 10_000).signals("hover_dwell")
+    sessions = line.rows("select distinct session_id from kairos.session_events")
+    assert len(sessions) == 4
+    assert [(row["actor_id"], row["value"]) for row in found] == [("clicks elsewhere", 7)]
