@@ -1,39 +1,32 @@
 """The warehouse, its raw tables, the dbt project and the ledger."""
 
-import duckdb
 import sqlalchemy as sa
 
-from kairos.doctor.check import Check, fail, ok, warn
+from kairos.doctor.check import Check, ok, warn
 from warehouse.connection import connect, holder
 from warehouse.errors import WarehouseLocked, WarehouseMissing
 from warehouse.home import Home
-from warehouse.landing import ensure_raw
+from warehouse.landing import expected_columns, raw_columns
 from warehouse.transform import parse
-
-RAW_COLUMNS = """
-    select table_name || '.' || column_name
-    from information_schema.columns
-    where table_schema = 'raw'
-"""
 
 
 def check_warehouse(home: Home) -> Check:
     """See that the warehouse opens, and that it has every raw table; name who holds it."""
     try:
         with connect(home, read_only=True, patience_seconds=0) as connection:
-            missing = sorted(_expected_columns() - _columns(connection))
+            missing = sorted(expected_columns().keys() - raw_columns(connection).keys())
     except WarehouseMissing as error:
         return warn("warehouse", str(error))
     except WarehouseLocked as error:
         return warn("warehouse", str(error))
-    tables = {column.split(".")[0] for column in missing}
-    if len(tables) == len({column.split(".")[0] for column in _expected_columns()}):
+    if len(missing) == len(expected_columns()):
         return warn("warehouse", f"{home.warehouse} has no raw tables yet: run `kairos build`")
     if missing:
-        return fail(
+        names = ", ".join(f"raw.{table}.{column}" for table, column in missing)
+        return warn(
             "warehouse",
-            f"{home.warehouse} lacks {', '.join(missing)}: it was made by another version; "
-            "move it away and ingest again",
+            f"{home.warehouse} was made by an older version and lacks {names}: run `kairos build`, "
+            "which adds what is missing and keeps what is there",
         )
     size = home.warehouse.stat().st_size / 2**20
     return ok("warehouse", f"{home.warehouse}, {size:,.1f} MiB, every raw table is there")
@@ -60,13 +53,3 @@ def check_ledger(home: Home) -> Check:
     with Ledger.open(home.ledger_url):
         shown = sa.make_url(home.ledger_url).render_as_string(hide_password=True)
     return ok("ledger", shown)
-
-
-def _columns(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    return {row[0] for row in connection.execute(RAW_COLUMNS).fetchall()}
-
-
-def _expected_columns() -> set[str]:
-    with duckdb.connect(":memory:") as connection:
-        ensure_raw(connection)
-        return _columns(connection)

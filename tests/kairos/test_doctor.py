@@ -61,13 +61,26 @@ def test_a_warehouse_with_every_raw_table_is_fine(doctor, home):
     assert doctor()[0]["warehouse"]["status"] == "ok"
 
 
-def test_a_raw_table_of_another_version_fails(doctor, home):
+def test_raw_tables_of_an_older_version_are_brought_forward_and_keep_what_they_hold(doctor, home):
     with connect(home) as connection:
         ensure_raw(connection)
-        connection.execute("alter table raw.loads drop column file_sha256")
+        connection.execute(
+            "create or replace table raw.feedback as select 'f1' as feedback_id, 'shown' as kind;"
+            "alter table raw.loads drop column file_sha256;"
+            "drop table raw.resyncs"
+        )
     found, status = doctor()
-    assert status == 1
-    assert "lacks loads.file_sha256" in found["warehouse"]["message"]
+    assert (found["warehouse"]["status"], status) == ("warn", 0)
+    message = found["warehouse"]["message"]
+    assert "lacks raw.feedback.content_key, raw.feedback.idempotency_key" in message
+    assert "raw.loads.file_sha256" in message and "raw.resyncs.destination" in message
+    assert "run `kairos build`" in message
+
+    with connect(home) as connection:
+        ensure_raw(connection)
+        kept = connection.execute("select feedback_id, kind, payload, loaded_at from raw.feedback")
+        assert kept.fetchall() == [("f1", "shown", None, None)]
+    assert doctor()[0]["warehouse"]["status"] == "ok"
 
 
 def test_a_file_that_is_no_warehouse_fails_and_the_other_checks_still_run(doctor, home):
