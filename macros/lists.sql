@@ -52,6 +52,24 @@ cast({{ text }} as json)
 {%- endmacro %}
 
 
+{#- The texts in a JSON array, one row each. -#}
+{% macro each_json_text(json) -%}
+{{ return(adapter.dispatch("each_json_text")(json)) }}
+{%- endmacro %}
+
+{% macro default__each_json_text(json) -%}
+unnest(json_extract_string({{ json }}, '$[*]'))
+{%- endmacro %}
+
+{% macro postgres__each_json_text(json) -%}
+jsonb_array_elements_text(cast({{ json }} as jsonb))
+{%- endmacro %}
+
+{% macro spark__each_json_text(json) -%}
+explode(from_json({{ json }}, 'array<string>'))
+{%- endmacro %}
+
+
 {#- The text of a JSON array of plain words as words parted by bars: the reverse of words_as_json(). -#}
 {% macro json_as_words(json) -%}
 replace(replace(replace(replace(replace({{ json }}, '[', ''), ']', ''), '", "', '|'), '","', '|'), '"', '')

@@ -90,6 +90,8 @@ class Operation:
     expires_at: datetime | None
     sequence_number: int
     is_retry: bool = False
+    field_names: str | None = None
+    """Of a profile, the JSON list of the fields that the platform holds once it has taken it."""
 
     @cached_property
     def payload(self) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ COLUMNS = (
     "expires_at",
     "sequence_number",
     "is_retry",
+    "field_names",
 )
 BATCH = 2_000
 SLICE = 10_240
@@ -112,6 +113,7 @@ def _operation(row: tuple[Any, ...]) -> Operation:
         _utc(row[13]),
         row[14],
         bool(row[15]),
+        row[16],
     )
 
 
@@ -124,7 +126,7 @@ def _utc(instant: datetime | None) -> datetime | None:
 
 def summary(home: Home, destination: str | None, at: datetime) -> list[PlannedGroup]:
     """Count what is planned, by destination, kind, operation and object."""
-    with _plan(home) as connection:
+    with reading_plan(home) as connection:
         rows = connection.execute(
             """
             select
@@ -142,7 +144,7 @@ def summary(home: Home, destination: str | None, at: datetime) -> list[PlannedGr
 
 def sample(home: Home, destination: str | None, count: int = SAMPLE) -> list[dict[str, Any]]:
     """The first operations for each destination, with everything personal masked."""
-    with _plan(home) as connection:
+    with reading_plan(home) as connection:
         rows = connection.execute(
             f"""
             with numbered as (
@@ -178,20 +180,22 @@ def sample(home: Home, destination: str | None, count: int = SAMPLE) -> list[dic
 
 
 @contextmanager
-def _plan(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading_plan(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Read the warehouse; KairosError where there is no plan that this version can read."""
     with connect(home, read_only=True) as connection:
         try:
             yield connection
         except duckdb.CatalogException as error:
-            raise no_plan(home) from error
+            raise KairosError(
+                f"{home.warehouse} holds no plan: run `kairos build` first"
+            ) from error
+        except duckdb.BinderException as error:
+            raise KairosError(
+                f"{home.warehouse} holds a plan of another version: run `kairos build` first"
+            ) from error
 
 
 def require_plan(home: Home) -> None:
-    """Raise the KairosError of `no_plan` unless a plan was built."""
-    with _plan(home) as connection:
-        connection.execute("select 1 from kairos.sync_plan limit 0")
-
-
-def no_plan(home: Home) -> KairosError:
-    """The error of a warehouse in which no plan was built yet."""
-    return KairosError(f"{home.warehouse} holds no plan: run `kairos build` first")
+    """Raise KairosError unless there is a plan, and one that this version can read."""
+    with reading_plan(home) as connection:
+        connection.execute(f"select {', '.join(COLUMNS)} from kairos.sync_plan limit 0")

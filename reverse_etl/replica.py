@@ -42,6 +42,7 @@ OPERATION_COLUMNS = (
     "error_message",
     "scope",
     "counts_toward_caps",
+    "field_names",
 )
 RUN_COLUMNS = (
     "sequence",

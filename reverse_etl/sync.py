@@ -20,9 +20,8 @@ from reverse_etl.guard import HeldBack, held_back, max_removal_pct
 from reverse_etl.ledger.caps import Cap, Guard, read_caps
 from reverse_etl.ledger.store import Ledger, Standing
 from reverse_etl.model import State
-from reverse_etl.plan import no_plan, planned
+from reverse_etl.plan import planned, reading_plan, require_plan
 from reverse_etl.replica import recover
-from warehouse.connection import connect
 from warehouse.home import PROJECT, Home
 
 NEEDS_A_PERSON = (State.REJECTED, State.INVALID, State.UNKNOWN)
@@ -195,24 +194,18 @@ def _preflight(
 ) -> tuple[Guard, int, list[HeldBack], InDoubt]:
     """Read caps, the size of the plan, what the guard holds back, and the policy for doubts."""
     removal_pct = max_removal_pct(env)
-    with connect(home, read_only=True) as connection:
-        try:
-            [(count,)] = connection.execute(
-                "select count(*) from kairos.sync_plan where destination = $destination",
-                {"destination": destination},
-            ).fetchall()
-            caps = _caps(connection)
-            policies = connection.execute(
-                "select unknown_policy from kairos.destinations where destination = $destination",
-                {"destination": destination},
-            ).fetchall()
-            held = (
-                []
-                if options.allow_mass_removal
-                else held_back(connection, destination, removal_pct)
-            )
-        except duckdb.CatalogException as error:
-            raise no_plan(home) from error
+    require_plan(home)
+    with reading_plan(home) as connection:
+        [(count,)] = connection.execute(
+            "select count(*) from kairos.sync_plan where destination = $destination",
+            {"destination": destination},
+        ).fetchall()
+        caps = _caps(connection)
+        policies = connection.execute(
+            "select unknown_policy from kairos.destinations where destination = $destination",
+            {"destination": destination},
+        ).fetchall()
+        held = [] if options.allow_mass_removal else held_back(connection, destination, removal_pct)
     policy = InDoubt(policies[0][0]) if policies else InDoubt.SKIP
     return Guard(caps, project_time_zone()), count, held, policy
 

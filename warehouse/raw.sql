@@ -1,5 +1,6 @@
 -- The tables in which everything lands, as it was delivered. Times are naive UTC.
 -- Text stays text here: staging parses it, so that what cannot be parsed can still be set aside and read.
+-- A column that is new here is added to the tables of older versions, as null.
 
 create schema if not exists raw;
 
@@ -116,6 +117,7 @@ create table if not exists raw.sync_operations (
     error_message varchar,
     scope varchar,
     counts_toward_caps boolean,
+    field_names varchar,
     loaded_at timestamp
 );
 

@@ -26,7 +26,8 @@ select
     'audience' as kind,
     members.audience_key as object_key,
     members.user_key,
-    {{ json_object({"audience_key": "members.audience_key"}) }} as payload
+    {{ json_object({"audience_key": "members.audience_key"}) }} as payload,
+    cast(null as {{ dbt.type_string() }}) as field_names
 
 from members
 inner join known_people

@@ -22,7 +22,8 @@ select
     operations.object_key,
     operations.user_key,
     operations.operation,
-    operations.payload_hash
+    operations.payload_hash,
+    operations.field_names
 
 from operations
 left join known

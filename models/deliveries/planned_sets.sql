@@ -39,6 +39,7 @@ numbered as (
         differences.user_key,
         differences.operation,
         differences.payload,
+        differences.field_names,
         differences.payload_hash,
         differences.acknowledged_count + count(doubts.operation) as generation
 
@@ -60,6 +61,7 @@ numbered as (
         differences.user_key,
         differences.operation,
         differences.payload,
+        differences.field_names,
         differences.payload_hash,
         differences.acknowledged_count
 
@@ -88,6 +90,7 @@ select
     keyed.object_key,
     keyed.user_key,
     keyed.payload,
+    keyed.field_names,
     operations.operation_id is not null as is_retry
 
 from keyed

@@ -9,7 +9,8 @@ desired as (
         kind,
         object_key,
         user_key,
-        payload
+        payload,
+        field_names
     from {{ ref('desired_audiences') }}
     union all
     select
@@ -17,7 +18,8 @@ desired as (
         kind,
         object_key,
         user_key,
-        payload
+        payload,
+        field_names
     from {{ ref('desired_profiles') }}
 
 ),
@@ -56,6 +58,7 @@ desired_or_known as (
         coalesce(desired.object_key, known.object_key) as object_key,
         coalesce(desired.user_key, known.user_key) as user_key,
         desired.payload,
+        desired.field_names,
         known.payload_hash as known_hash,
         known.acknowledged_count,
         known.ledger_sequence,
@@ -81,6 +84,7 @@ all_keys as (
         coalesce(desired_or_known.object_key, doubts.object_key) as object_key,
         coalesce(desired_or_known.user_key, doubts.user_key) as user_key,
         desired_or_known.payload,
+        desired_or_known.field_names,
         desired_or_known.known_hash,
         coalesce(desired_or_known.acknowledged_count, 0) as acknowledged_count,
         desired_or_known.ledger_sequence,
@@ -105,6 +109,7 @@ compared as (
         all_keys.kind,
         all_keys.object_key,
         all_keys.user_key,
+        all_keys.field_names,
         all_keys.known_hash,
         all_keys.acknowledged_count,
         all_keys.is_desired,
@@ -129,6 +134,7 @@ select
     object_key,
     user_key,
     payload,
+    field_names,
     {{ hash_id(["payload"]) }} as payload_hash,
     acknowledged_count,
     case

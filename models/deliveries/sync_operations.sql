@@ -9,6 +9,7 @@ select
     user_key,
     decision_id,
     payload_hash,
+    field_names,
     state,
     attempt_count,
     planned_at,

@@ -30,6 +30,7 @@ select
     operation_id,
     operation,
     payload_hash,
+    field_names,
     acknowledged_at,
     ledger_sequence,
     acknowledged_count,

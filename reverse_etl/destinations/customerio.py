@@ -158,7 +158,9 @@ class CustomerIo(Vendor):
     def _entity(self, operation: Operation) -> dict[str, Any]:
         person = {"type": "person", "identifiers": {"id": operation.user_key}}
         if operation.kind == Kind.PROFILE:
-            return {**person, "action": "identify", "attributes": operation.payload}
+            # an attribute is text, a number or a boolean, and goes when it is set to nothing
+            values = {k: "" if v is None else v for k, v in operation.payload.items()}
+            return {**person, "action": "identify", "attributes": values}
         return {
             **person,
             "action": "event",

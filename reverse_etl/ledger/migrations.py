@@ -17,7 +17,15 @@ def _note_prunings(connection: sa.Connection) -> None:
     schema.prunings.create(connection, checkfirst=True)
 
 
-STEPS: tuple[tuple[int, Callable[[sa.Connection], None]], ...] = ((2, _note_prunings),)
+def _note_fields(connection: sa.Connection) -> None:
+    for table in (schema.operations, schema.changes):
+        connection.exec_driver_sql(f"alter table {table.name} add column field_names text")
+
+
+STEPS: tuple[tuple[int, Callable[[sa.Connection], None]], ...] = (
+    (2, _note_prunings),
+    (3, _note_fields),
+)
 """The version that each step leads to, in order; version 1 had no number."""
 
 VERSION = STEPS[-1][0]

@@ -61,6 +61,8 @@ def _operation_columns() -> list[sa.Column[Any]]:
         sa.Column("error_message", sa.Text),
         sa.Column("scope", sa.Text),
         sa.Column("counts_toward_caps", sa.Boolean, nullable=False),
+        # of a profile, what the platform holds after it; an older Kairos did not note that
+        sa.Column("field_names", sa.Text),
     ]
 
 

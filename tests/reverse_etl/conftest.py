@@ -18,6 +18,8 @@ from reverse_etl.model import Kind, Operation
 from reverse_etl.plan import COLUMNS
 from reverse_etl.sandbox import Sandbox
 from reverse_etl.sync import SyncOptions, SyncReport, sync
+from tests.harness import compiled
+from warehouse.compiled import CompiledProject
 from warehouse.connection import connect
 from warehouse.home import Home
 from warehouse.landing import ensure_raw
@@ -36,7 +38,8 @@ create or replace table kairos.sync_plan (
     operation_id varchar, idempotency_key varchar, destination varchar, kind varchar,
     operation varchar, is_retry boolean, object_key varchar, user_key varchar,
     decision_id varchar, payload varchar, payload_hash varchar, scope varchar,
-    decided_at timestamp, planned_at timestamp, expires_at timestamp, sequence_number bigint
+    decided_at timestamp, planned_at timestamp, expires_at timestamp, sequence_number bigint,
+    field_names varchar
 );
 create table if not exists kairos.caps_in_force (
     cap_name varchar, scope varchar, scope_value varchar, window_kind varchar,
@@ -168,6 +171,11 @@ def naive(instant: datetime | None) -> datetime | None:
 
 def later(**parts: float) -> datetime:
     return NOW + timedelta(**parts)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
+    return compiled(tmp_path_factory.mktemp("compiled"))
 
 
 @pytest.fixture

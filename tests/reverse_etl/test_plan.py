@@ -3,10 +3,12 @@
 from typing import Any, Self
 
 import duckdb
+import pytest
 
 from reverse_etl import plan
 from tests.reverse_etl.conftest import Line, operation
 from warehouse import connection as warehouse
+from warehouse.errors import KairosError
 
 
 class InATerminal:
@@ -71,3 +73,11 @@ def test_a_plan_comes_in_its_order_however_it_lies_in_the_warehouse(line: Line) 
 
     assert found == [name for (name,) in wanted]
     assert first == found[: plan.SLICE + 1]
+
+
+def test_a_plan_of_another_version_is_built_again_before_it_is_read(line: Line) -> None:
+    with warehouse.connect(line.home) as connection:
+        connection.execute("alter table kairos.sync_plan drop column field_names")
+    for read in (line.sync, lambda: plan.sample(line.home, None)):
+        with pytest.raises(KairosError, match="a plan of another version: run `kairos build`"):
+            read()

@@ -11,7 +11,6 @@ from reverse_etl.ledger.retention import retention
 from reverse_etl.ledger.store import Ledger, ToReserve
 from reverse_etl.model import Operation, Result, Scope, State
 from reverse_etl.replica import replicate
-from tests.harness import compiled
 from tests.reverse_etl.conftest import NOW, Line, later, moment, operation
 from warehouse.compiled import CompiledProject, run_models
 from warehouse.errors import KairosError
@@ -29,11 +28,6 @@ GUARD = Guard(
 )
 ENDS = (State.ACCEPTED, State.REJECTED, State.INVALID, State.RETRYABLE, State.UNKNOWN, None)
 DESIRED = ("desired_moments", "desired_audiences", "desired_profiles")
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
-    return compiled(tmp_path_factory.mktemp("compiled"))
 
 
 def scope(person: str, number: int) -> Scope:
@@ -87,7 +81,8 @@ def plan_of(home: Home, ledger: Ledger, project: CompiledProject, at) -> list[tu
             create table kairos.tiers as select 'high' as tier, 1 as tier_rank;
             create table kairos.desired_audiences as
             select 'webhook' as destination, 'audience' as kind, 'people' as object_key,
-                unnest(['ada', 'cleo']) as user_key, '{}' as payload;
+                unnest(['ada', 'cleo']) as user_key, '{}' as payload,
+                cast(null as varchar) as field_names;
             create table kairos.desired_profiles as
             select * replace ('profile' as kind) from kairos.desired_audiences
             where user_key = 'ada';

@@ -23,6 +23,7 @@ CASES = [
     ("json", """try_number("'1e3'")"""),
     # not a constant, which PostgreSQL would cast before it looks at the condition
     ("json", """try_number("('none' || left(cast(now() as varchar), 0))")"""),
+    ("lists", """each_json_text("'[\\"a, b\\"]'")"""),
     ("regexp_found", """regexp_found("'Googlebot/2.1'", "'bot'")"""),
     ("regexp_captured", """regexp_captured("'a=12;'", "'a=([0-9]+)'")"""),
 ]

@@ -32,6 +32,7 @@ select
     user_key,
     decision_id,
     payload_hash,
+    field_names,
     state,
     attempt_count,
     scope,

@@ -123,7 +123,7 @@ class CustomerIo(Vendor):
         fault = self._person_fault(user) or _attributes_fault(attributes)
         if fault is not None:
             raise Refusal(400, fault)
-        self.witness.update(user, dict(attributes))
+        self._set(user, attributes)
         return Response(200, {})
 
     @route("DELETE", "/api/v1/customers/{user}")
@@ -210,11 +210,15 @@ class CustomerIo(Vendor):
         user = _who(entity["identifiers"])
         attributes = entity.get("attributes", {})
         if entity["action"] == "identify":
-            self.witness.update(user, dict(attributes))
+            self._set(user, attributes)
         elif entity["action"] == "delete":
             self.witness.forget(user)
         else:
             self._record(user, entity, attributes)
+
+    def _set(self, user: str, attributes: Mapping[str, Any]) -> None:
+        # an attribute that is set to nothing goes
+        self.witness.update(user, {k: None if v == "" else v for k, v in attributes.items()})
 
     def _record(self, user: str, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         if "id" in event:
@@ -243,6 +247,8 @@ def _attributes_fault(attributes: Mapping[str, Any]) -> str | None:
     if len(attributes) > LARGEST_ATTRIBUTES:
         return f"more than {LARGEST_ATTRIBUTES} attributes"
     for name, value in attributes.items():
+        if value is None:
+            return f"the attribute {name[:20]} is no text, number or boolean"
         if len(name.encode()) > 150 or (isinstance(value, str) and len(value.encode()) > 1000):
             return f"the attribute {name[:20]} is too long"
     return None

@@ -238,6 +238,12 @@ class VendorContract(Laws):
         assert outcome.counts == {"accepted": 1}
         assert self.witness.profiles["user-1"] == {"score": 0.5, "plan": "pro"}
 
+        rest = {"band": None, "score": None, "plan": None}
+        outcome = delivery(self.operation(3, "profile", user_key="user-1", payload=rest))
+
+        assert outcome.counts == {"accepted": 1}
+        assert self.witness.profiles["user-1"] == {}
+
     def test_a_moment_arrives_with_context_content_and_key(self, delivery: Delivery) -> None:
         moment = self.operation(1, "moment")
 
