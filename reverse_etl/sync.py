@@ -168,7 +168,7 @@ def _sync(
         held_elsewhere=outcome.standings[Standing.HELD],
         not_attempted=planned_count - outcome.seen + outcome.standings[Standing.SETTLING],
         problem=problem,
-        warnings=tuple(one.sentence(target.name) for one in held),
+        warnings=(*(one.sentence(target.name) for one in held), *sorted(outcome.warnings)),
         started_at=started_at,
         finished_at=finished_at,
     )

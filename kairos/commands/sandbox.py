@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kairos.doctor.rows import Project
 from kairos.output import emit_json, note
 from reverse_etl.sandbox import Sandbox
 from warehouse.errors import KairosError
@@ -21,22 +22,37 @@ from warehouse.errors import KairosError
     help="Keep what the stand-ins hold in this file from one start to the next.",
 )
 @click.option(
+    "--audience",
+    "audiences",
+    multiple=True,
+    metavar="ID",
+    help="An audience that exists at each of them beside those of the project; may be repeated.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the address and the variables as JSON."
 )
-def command(port: int, host: str, state_file: Path | None, as_json: bool) -> None:
+def command(
+    port: int, host: str, state_file: Path | None, audiences: tuple[str, ...], as_json: bool
+) -> None:
     """Serve stand-ins for every HTTP destination, until it is stopped with Ctrl-C.
 
     They speak the documented requests, limits, partial failures and errors, and keep state. The
     printed variables point the destinations here: put them into .env, or export them.
 
+    Segments, lists, tags and cohorts exist by the names of the project's audiences; one that is
+    mapped to another id has to be made first, as at the vendor.
+
     \b
-    GET  /_sandbox/requests  what came in           POST /_sandbox/faults  make requests fail
-    GET  /_sandbox/state     what is held           POST /_sandbox/limits  set or lift a limit
-    POST /_sandbox/reset     forget everything      GET  /_sandbox         what there is
+    GET  /_sandbox/requests  what came in           POST /_sandbox/faults     make requests fail
+    GET  /_sandbox/state     what is held           POST /_sandbox/limits     set or lift a limit
+    POST /_sandbox/reset     forget everything      POST /_sandbox/audiences  make some
+    GET  /_sandbox           what there is
     """
     # an orderly end for both ways of stopping, from before anybody can know that we are here
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sandbox = Sandbox(host, port, state_file)
+    sandbox = Sandbox(
+        host, port, state_file, audiences=lambda: Project().audiences().union(audiences)
+    )
     try:
         sandbox.start()
     except (OSError, OverflowError) as error:

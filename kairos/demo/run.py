@@ -13,6 +13,7 @@ from kairos.demo.compare import ledger_and_destination, planted_and_found
 from kairos.demo.events import END, MANIFEST, Settings, generate
 from kairos.demo.reconcile import reconcile
 from kairos.demo.report import Report
+from kairos.doctor.rows import Project
 from kairos.output import Progress
 from reverse_etl.sandbox import Sandbox
 from warehouse.connection import connect, lock_timeout, writer
@@ -82,7 +83,7 @@ def run(
     from orchestration.run import run_line
 
     begin = monotonic()
-    with Sandbox(state_file=home.root / "sandbox.json") as sandbox:
+    with Sandbox(state_file=home.root / "sandbox.json", audiences=Project().audiences) as sandbox:
         note(f"sandbox on {sandbox.url}")
         already = sandbox.journal.count()
         summary = run_line(home, END, {**env, **sandbox.environment()}, listener)

@@ -18,7 +18,6 @@ from warehouse.errors import KairosError
 from warehouse.home import Home
 
 ATTRIBUTE = re.compile(r"'(\w+)'\s+as\s+attribute_name")
-AUDIENCE = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
 VERBS = {Kind.PROFILE: "update", Kind.AUDIENCE: "add", Kind.MOMENT: "send"}
 
 
@@ -119,7 +118,7 @@ def _in_clear_text(row: Row, personal_class: str | None) -> Iterator[Check]:
 
 
 def _audiences(project: Project, rows: Sequence[Row]) -> Iterator[Check]:
-    known = set(AUDIENCE.findall(project.model("audience_members")))
+    known = project.audiences()
     for row in rows:
         if row["audience_key"] not in known:
             yield _absent(

@@ -1,6 +1,7 @@
 """The rows of seeds/ that say what goes where."""
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from reverse_etl.model import Kind
 from warehouse.errors import KairosError
 from warehouse.home import PROJECT
 
+AUDIENCE = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
 TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 
 
@@ -81,6 +83,10 @@ class Project:
             for row in self.rows(subject.seed, *columns)
             if row.says("is_enabled") and destination in (None, row["destination"])
         ]
+
+    def audiences(self) -> set[str]:
+        """Give the audiences that models fill; KairosError where their list cannot be read."""
+        return set(AUDIENCE.findall(self.model("audience_members")))
 
     def model(self, name: str) -> str:
         """Give the SQL of a model of deliveries; KairosError where there is none."""

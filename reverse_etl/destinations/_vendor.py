@@ -27,6 +27,10 @@ class Vendor(Destination):
     """A destination that is reached over HTTP, at a host that depends on its region."""
 
     regions: ClassVar[Mapping[str, str]]
+    audience_form: ClassVar[str] = "segment {!r}"
+    """What an audience is called there, and how its id is written."""
+    audience_map: ClassVar[str | None] = None
+    """The setting that maps our audience keys to its ids, where audiences have to exist."""
 
     region: str | None = setting("us", parse=str.lower)
     base_url: str | None = setting(None, parse=address)
@@ -69,18 +73,17 @@ class Vendor(Destination):
             raise ValueError("a page instead of an answer")
         return None
 
-    def lookup(self, request: Request, key: str, what: str, map_name: str) -> Lookup:
-        """Ask for one audience by itself: the vendor says 404 where there is none.
+    def absence(self, audience: str) -> str | None:
+        """Say that there is no such audience (our key), and what to do; None where any one is."""
+        if self.audience_map is None:
+            return None
+        what = self.audience_form.format(getattr(self, self.audience_map).get(audience, audience))
+        variable = f"KAIROS_{self.name}_{self.audience_map}".upper()
+        return f"has no {what}: make it there, or name its id in {variable}={audience}=ID"
 
-        `what` is what it is there, and `map_name` the setting that maps our keys to it.
-        """
-        variable = f"KAIROS_{self.name}_{map_name}".upper()
-        return Lookup(
-            Kind.AUDIENCE,
-            request,
-            (key,),
-            absent=f"has no {what}: make it there, or name its id in {variable}={key}=ID",
-        )
+    def lookup(self, request: Request, audience: str) -> Lookup:
+        """Ask for one audience by itself: the vendor says 404 where there is none."""
+        return Lookup(Kind.AUDIENCE, request, (audience,), absent=self.absence(audience))
 
     def request(
         self,

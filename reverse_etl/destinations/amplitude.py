@@ -60,6 +60,8 @@ class Amplitude(Vendor):
 
     name: ClassVar[str] = "amplitude"
     regions: ClassVar[Mapping[str, str]] = HOSTS
+    audience_form: ClassVar[str] = "cohort {!r}"
+    audience_map: ClassVar[str] = "cohorts"
 
     api_key: str = setting(secret=True)
     secret_key: str = setting(secret=True)

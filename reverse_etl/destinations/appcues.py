@@ -33,6 +33,7 @@ class Appcues(Vendor):
 
     name: ClassVar[str] = "appcues"
     regions: ClassVar[Mapping[str, str]] = HOSTS
+    audience_map: ClassVar[str] = "segments"
 
     account_id: str = setting()
     api_key: str = setting(secret=True)
@@ -95,7 +96,7 @@ class Appcues(Vendor):
             segment = self.segments.get(key, key)
             path = f"v2/accounts/{quoted(self.account_id)}/segments/{quoted(segment)}"
             request = self.request(path, method="GET")
-            yield self.lookup(request, key, f"segment {segment!r}", "segments")
+            yield self.lookup(request, key)
 
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Delete the user's profile."""

@@ -261,6 +261,14 @@ class Destination(ABC):
         """
         return ()
 
+    def absence(self, audience: str) -> str | None:
+        """Say that there is no such audience (our key), and what to do; None where any one is."""
+        return None
+
+    def knows_target(self, response: Response) -> bool:
+        """Whether a 404 is about a row, and not about the audience that the URL names."""
+        return False
+
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Build the requests that make the vendor forget somebody; none where it has no such."""
         return ()

@@ -53,6 +53,8 @@ class CustomerIo(Vendor):
 
     name: ClassVar[str] = "customerio"
     regions: ClassVar[Mapping[str, str]] = HOSTS
+    audience_form: ClassVar[str] = "segment {}"
+    audience_map: ClassVar[str] = "segments"
     field_names: ClassVar[FieldNames] = FieldNames(most_bytes=LARGEST_ID_BYTES)
 
     site_id: str = setting()
@@ -144,7 +146,7 @@ class CustomerIo(Vendor):
                 headers={"Authorization": f"Bearer {self.app_api_key}"},
                 host=self.host(APPS, self.app_url),
             )
-            lookup = self.lookup(request, key, f"segment {segment}", "segments")
+            lookup = self.lookup(request, key)
             yield replace(lookup, faults=partial(_not_manual, key, segment))
 
     def erasure(self, user_key: str) -> Sequence[Request]:

@@ -32,6 +32,8 @@ CONTACT = "{contact}"
 """Where Intercom's own id of a contact belongs in a path; no quoted text can look like it."""
 WHOSE = "contact "
 """How the serial key of such a request begins, before the id of the user."""
+NO_CONTACT = b'{"errors":[{"code":"not_found","message":"Contact Not Found"}]}'
+"""What Intercom answers about a contact that it does not know."""
 STANDARD = frozenset({"email", "name", "phone"})
 MOST_KNOWN = 100_000
 
@@ -45,6 +47,8 @@ class Intercom(Vendor):
 
     name: ClassVar[str] = "intercom"
     regions: ClassVar[Mapping[str, str]] = HOSTS
+    audience_form: ClassVar[str] = "tag {!r}"
+    audience_map: ClassVar[str] = "tags"
     field_names: ClassVar[FieldNames] = FieldNames(most_bytes=190, forbidden="$.")
 
     access_token: str = setting(secret=True)
@@ -74,6 +78,10 @@ class Intercom(Vendor):
             "Intercom-Version": self.version,
         }
 
+    def knows_target(self, response: Response) -> bool:
+        """A 404 is about the tag unless it is about the contact."""
+        return b"Contact Not Found" in response.body
+
     def requests(self, operations: Sequence[Operation]) -> Iterable[Request]:
         """One request per operation; those about one contact never meet."""
         for o in operations:
@@ -101,7 +109,7 @@ class Intercom(Vendor):
         for key in audiences:
             tag = self.tags.get(key, key)
             request = self.request(f"tags/{quoted(tag)}", method="GET")
-            yield self.lookup(request, key, f"tag {tag!r}", "tags")
+            yield self.lookup(request, key)
         if custom := tuple(name for name in names if name not in STANDARD):
             request = self.request("data_attributes?model=contact", method="GET")
             yield Lookup(Kind.PROFILE, request, custom, faults=partial(_unwritable, custom))
@@ -208,7 +216,7 @@ class Contacts:
             return Response(200, {}, b"{}")
         create = self._create(user)
         if create is None:
-            return Response(404, {}, b'{"errors":[{"code":"not_found"}]}')
+            return Response(404, {}, NO_CONTACT)
         answer = self._inner.send(create)
         try:
             return quoted(str(answer.json()["id"])) if answer.status == 200 else answer

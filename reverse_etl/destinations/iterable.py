@@ -37,15 +37,6 @@ NOT_FOUND = "notFound"
 FORGOTTEN = "forgotten"
 
 
-def _unlisted(numbers: Mapping[str, int], answer: Any) -> dict[str, str]:
-    known = {int(one["id"]) for one in answer["lists"]}
-    return {
-        key: f"has no list {number}: make it there, or set KAIROS_ITERABLE_LISTS={key}=NUMBER"
-        for key, number in numbers.items()
-        if number not in known
-    }
-
-
 def _untyped(names: Sequence[str], answer: Any) -> dict[str, str]:
     return {
         name: f"has no user field {name!r}: its first value makes it, and fixes its type"
@@ -70,6 +61,8 @@ class Iterable(Vendor):
 
     name: ClassVar[str] = "iterable"
     regions: ClassVar[Mapping[str, str]] = HOSTS
+    audience_form: ClassVar[str] = "list {}"
+    audience_map: ClassVar[str] = "lists"
 
     api_key: str = setting(secret=True)
     lists: Mapping[str, int] = setting(dict, parse=numbers)
@@ -161,7 +154,8 @@ class Iterable(Vendor):
         numbers = {key: number for key in audiences if (number := self._list(key)) is not None}
         if numbers:
             request = self.request("api/lists", method="GET")
-            yield Lookup(Kind.AUDIENCE, request, tuple(numbers), faults=partial(_unlisted, numbers))
+            faults = partial(self._unlisted, numbers)
+            yield Lookup(Kind.AUDIENCE, request, tuple(numbers), faults=faults)
         if names:
             yield Lookup(
                 Kind.PROFILE,
@@ -170,6 +164,12 @@ class Iterable(Vendor):
                 faults=partial(_untyped, names),
                 is_needed=False,
             )
+
+    def _unlisted(self, numbers: Mapping[str, int], answer: Any) -> dict[str, str]:
+        known = {int(one["id"]) for one in answer["lists"]}
+        return {
+            key: self.absence(key) or "" for key, number in numbers.items() if number not in known
+        }
 
     def erasure(self, user_key: str) -> Sequence[Request]:
         """Delete the user, who may come back: to be forgotten for good is theirs to ask for."""

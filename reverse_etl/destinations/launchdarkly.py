@@ -54,6 +54,7 @@ class LaunchDarkly(Vendor):
 
     name: ClassVar[str] = "launchdarkly"
     regions: ClassVar[Mapping[str, str]] = APPS
+    audience_map: ClassVar[str] = "segments"
 
     token: str = setting(secret=True)
     project: str = setting()
@@ -120,7 +121,7 @@ class LaunchDarkly(Vendor):
         for key in audiences:
             segment = self.segments.get(key, key)
             request = self.request(self._path(segment), method="GET")
-            lookup = self.lookup(request, key, f"segment {segment!r}", "segments")
+            lookup = self.lookup(request, key)
             yield replace(lookup, faults=partial(self._misjudged, key, segment))
 
     def _misjudged(self, key: str, segment: str, answer: Any) -> dict[str, str]:

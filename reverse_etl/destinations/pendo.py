@@ -55,6 +55,7 @@ class Pendo(Vendor):
 
     name: ClassVar[str] = "pendo"
     regions: ClassVar[Mapping[str, str]] = APPS
+    audience_map: ClassVar[str] = "segments"
 
     integration_key: str = setting(secret=True)
     track_secret: str | None = setting(None, secret=True)
@@ -160,7 +161,7 @@ class Pendo(Vendor):
         for key in audiences:
             segment = self.segments.get(key, key)
             request = self.request(f"api/v1/segment/{quoted(segment)}", method="GET")
-            yield self.lookup(request, key, f"segment {segment!r}", "segments")
+            yield self.lookup(request, key)
         if names:
             schema = self.request("api/v1/metadata/schema/visitor", method="GET")
             yield Lookup(Kind.PROFILE, schema, tuple(names), faults=partial(self._unknown, names))

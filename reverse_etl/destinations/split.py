@@ -46,6 +46,8 @@ class Split(Vendor):
 
     name: ClassVar[str] = "split"
     regions: ClassVar[Mapping[str, str]] = ADMIN
+    audience_form: ClassVar[str] = "segment {!r} in this environment"
+    audience_map: ClassVar[str] = "segments"
 
     admin_key: str = setting(secret=True)
     sdk_key: str | None = setting(None, secret=True)
@@ -110,8 +112,7 @@ class Split(Vendor):
             segment = self.segments.get(key, key)
             path = f"segments/{quoted(self.environment_id)}/{quoted(segment)}/keys"
             request = self.request(f"{path}?limit=1&offset=0", method="GET")
-            what = f"segment {segment!r} in this environment"
-            yield self.lookup(request, key, what, "segments")
+            yield self.lookup(request, key)
 
     def probe(self) -> Request:
         """List the workspaces."""

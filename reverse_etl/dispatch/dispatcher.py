@@ -18,7 +18,7 @@ from reverse_etl.errors import NotSent, OutcomeUnknown
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger, Standing
 from reverse_etl.masking import redact
-from reverse_etl.model import Operation, Request, Response, Result, State
+from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 from warehouse.errors import KairosError
 
 VOLLEY = 64
@@ -359,6 +359,8 @@ class Dispatcher:
             )
         # the target itself is missing: no half of the batch would find it
         is_whole = verdict is Verdict.NO_TARGET
+        if is_whole and not self._destination.knows_target(response):
+            message = self._absence(operations[0]) or message
         if len(operations) == 1 or is_whole:
             result = Result(State.REJECTED, response.status, code, message)
             self._finish(operations, [result] * len(operations), states)
@@ -409,6 +411,20 @@ class Dispatcher:
         text = response.body[:4096].decode("utf-8", "replace")
         people = [operation.user_key for operation in request.operations]
         return redact(text, self._destination.secrets(), people)
+
+    def _absence(self, operation: Operation) -> str | None:
+        """Say which audience does not exist, where what it is mapped by is written."""
+        if operation.kind is not Kind.AUDIENCE:
+            return None
+        why = self._destination.absence(operation.object_key)
+        if why is None:
+            return None
+        sentence = (
+            f"seeds/audiences.csv maps {operation.object_key} to {self._destination.name}, which "
+            f"{why}"
+        )
+        self._record.warn(sentence)
+        return sentence
 
     def _explain(self, verdict: Verdict, response: Response) -> str:
         name = self._destination.name

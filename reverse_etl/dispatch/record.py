@@ -25,6 +25,8 @@ class Outcome:
     request_count: int = 0
     seen: int = 0
     problem: str | None = None
+    warnings: set[str] = field(default_factory=set)
+    """What somebody should know and mend, said once each."""
 
 
 class Record:
@@ -108,6 +110,11 @@ class Record:
         """Count an operation by the state in which this run leaves it."""
         with self._lock:
             self.outcome.counts[state] += 1
+
+    def warn(self, sentence: str) -> None:
+        """Note what somebody should mend, though the rest goes on."""
+        with self._lock:
+            self.outcome.warnings.add(sentence)
 
     def count_request(self) -> None:
         """Count a request over the network."""

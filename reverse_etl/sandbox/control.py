@@ -28,6 +28,8 @@ class Control:
             ("POST", "/faults"): self.add_faults,
             ("DELETE", "/faults"): self.clear_faults,
             ("POST", "/limits"): self.limit,
+            ("GET", "/audiences"): self.audiences,
+            ("POST", "/audiences"): self.create_audiences,
             ("GET", "/environment"): self.environment,
         }
 
@@ -110,6 +112,22 @@ class Control:
         requests, seconds = document.get("requests"), document.get("seconds", 1.0)
         self.sandbox.limit(destination, requests, seconds, document.get("class"))
         return Response(204)
+
+    def audiences(self, request: Request) -> Response:
+        """Give the audiences that exist at each destination; null where any one does."""
+        known = {name: self.sandbox.vendor(name).audiences() for name in self.sandbox.names}
+        return Response(200, {name: some and sorted(some) for name, some in known.items()})
+
+    def create_audiences(self, request: Request) -> Response:
+        """Make audiences: `{destination, audiences}`, by the ids that the vendor would give."""
+        document: dict[str, Any] = request.json()
+        destination = self._destination(document["destination"]) or ""
+        audiences = document["audiences"]
+        if not isinstance(audiences, list) or not all(isinstance(a, str) and a for a in audiences):
+            raise ValueError("audiences is a list of ids")
+        for audience in audiences:
+            self.sandbox.vendor(destination).create_audience(audience)
+        return Response(201, {"audiences": audiences})
 
     def environment(self, request: Request) -> Response:
         """Give the variables that point the destinations here."""

@@ -6,6 +6,7 @@ import socket
 import socketserver
 import struct
 import threading
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,10 +38,18 @@ class Sandbox:
             ...
             assert sandbox.state("appcues")["members"] == {...}
 
-    With `state_file` the vendors remember from one start to the next what they hold.
+    With `state_file` the vendors remember from one start to the next what they hold. `audiences`
+    names the segments, lists, tags and cohorts that exist beside those that somebody makes;
+    without it there is whichever one is asked for, but for those that begin with `missing`.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, state_file: Path | None = None):
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        state_file: Path | None = None,
+        audiences: Callable[[], Collection[str]] | None = None,
+    ):
         """Prepare to listen on `host`; port 0 takes a free one. Nothing listens before `start`."""
         self.faults = Faults()
         self.journal = Journal()
@@ -49,6 +58,7 @@ class Sandbox:
         self.address = (host, port)
         self.server: _Server | None = None
         self._vendors: dict[str, Vendor] = {vendor.name: vendor(self.faults) for vendor in VENDORS}
+        self.name_audiences(audiences)
         self.memory = Memory(state_file, self._vendors) if state_file else None
 
     def start(self) -> Self:
@@ -146,6 +156,11 @@ class Sandbox:
                 vendor.limit.pop(name, None)
                 if requests is not None:
                     vendor.limit[name] = Limit(requests, seconds)
+
+    def name_audiences(self, audiences: Callable[[], Collection[str]] | None) -> None:
+        """Say which audiences exist from the beginning, from now on; None: any one."""
+        for vendor in self._vendors.values():
+            vendor.named = audiences
 
     def reset(self) -> None:
         """Forget everything: requests, state, limits and faults."""

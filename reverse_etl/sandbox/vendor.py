@@ -5,7 +5,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -86,6 +86,8 @@ class Vendor:
         self.routes = _routes_of(self)
         self.remember: Callable[[str, list[tuple[str, tuple[Any, ...]]]], None] = _forget
         """Is told every change of the witness before its request is answered."""
+        self.named: Callable[[], Collection[str]] | None = None
+        """Gives the audiences that exist from the beginning; None: whichever is asked for."""
         self.reset()
 
     def reset(self) -> None:
@@ -134,9 +136,7 @@ class Vendor:
                 try:
                     response = handler(request, **arguments)
                 finally:
-                    changes = self.witness.take_changes()
-                    if changes:
-                        self.remember(self.name, changes)
+                    self._remember()
         except (Refusal, BadRequest) as error:
             refusal = error if isinstance(error, Refusal) else Refusal(400, str(error))
             response = self.refuse(refusal)
@@ -198,14 +198,33 @@ class Vendor:
         with self.lock:
             self.witness = Witness.load(document["witness"])
 
+    def audiences(self) -> set[str] | None:
+        """Give the audiences that exist, made by somebody or named; None where any one does."""
+        return None if self.named is None else {*self.named(), *self.witness.members}
+
+    def create_audience(self, audience: str) -> None:
+        """Make an audience without members; one that is there stays as it is."""
+        with self.lock:
+            if audience not in self.witness.members:
+                self.witness.replace(audience, [])
+                self._remember()
+
     def check_audience(self, audience: str) -> None:
-        """Refuse an audience that does not exist: here, each one whose id begins with `missing`."""
-        if audience.startswith("missing"):
+        """Refuse an audience that does not exist.
+
+        Where any one does, that is each one whose id begins with `missing`.
+        """
+        known = self.audiences()
+        if audience.startswith("missing") if known is None else audience not in known:
             raise Refusal(404, f"there is no {audience}", "NotFound")
 
     def is_rejected(self, user: str) -> bool:
         """Say whether a fault asks that the rows of this user be refused."""
         return self.faults.rejects(self.name, user)
+
+    def _remember(self) -> None:
+        if changes := self.witness.take_changes():
+            self.remember(self.name, changes)
 
     def _find(self, method: str, path: str) -> tuple[Route, Handler, dict[str, str]]:
         is_path_known = False

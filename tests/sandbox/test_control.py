@@ -34,6 +34,38 @@ def test_requests_are_listed_without_their_credentials(sandbox: Sandbox) -> None
     assert SECRET not in json.dumps(listed)
 
 
+def test_audiences_exist_by_name_or_when_somebody_made_them(sandbox: Sandbox) -> None:
+    assert control(sandbox, "audiences")["appcues"] is None, "any one does"
+    sandbox.name_audiences(lambda: {"needs_help"})
+
+    def add(segment: str) -> int:
+        url = f"{sandbox.base_url('appcues')}/v2/accounts/{ACCOUNT}/segments"
+        users = {"user_ids": ["a"]}
+        url = f"{url}/{segment}/add_user_ids"
+        return requests.post(url, json=users, auth=(KEY, SECRET), timeout=5).status_code
+
+    assert (add("needs_help"), add("needs_hepl"), add("seg-9")) == (204, 404, 404)
+    made = {"destination": "appcues", "audiences": ["seg-9"]}
+    url = f"{sandbox.url}/_sandbox/audiences"
+    assert requests.post(url, json=made, timeout=5).status_code == 201
+    assert (add("seg-9"), add("needs_hepl")) == (204, 404)
+    assert control(sandbox, "audiences")["appcues"] == ["needs_help", "seg-9"]
+    for wrong in ({**made, "audiences": "seg-9"}, {"destination": "iterable", "audiences": ["x"]}):
+        assert requests.post(url, json=wrong, timeout=5).status_code == 400
+
+    sandbox.reset()
+    assert (add("needs_help"), add("seg-9")) == (204, 404)
+
+
+def test_lists_of_a_vendor_that_numbers_them_are_named_by_the_variables(sandbox: Sandbox) -> None:
+    names = ["b"]
+    sandbox.name_audiences(lambda: names)
+    assert sandbox.environment("iterable")["KAIROS_ITERABLE_LISTS"] == "b=1"
+    names.append("a")
+    # a number is given only once: members of the one must not become those of the other
+    assert sandbox.environment("iterable")["KAIROS_ITERABLE_LISTS"] == "b=1,a=2"
+
+
 def test_state_is_given_whole_or_in_numbers(sandbox: Sandbox) -> None:
     add_member(sandbox)
     assert control(sandbox, "state")["appcues"]["members"] == {"s1": ["a"]}
@@ -96,7 +128,19 @@ def test_chunked_bodies_are_understood(sandbox: Sandbox) -> None:
 def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     process = subprocess.Popen(
-        [sys.executable, "-m", "kairos", "sandbox", "--port", "0", "--json", "--state", str(state)],
+        [
+            sys.executable,
+            "-m",
+            "kairos",
+            "sandbox",
+            "--port",
+            "0",
+            "--json",
+            "--audience",
+            "9",
+            "--state",
+            str(state),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -107,7 +151,9 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=10)
     finally:
         process.kill()
-    assert json.loads(output)["environment"]["KAIROS_APPCUES_ACCOUNT_ID"] == ACCOUNT
+    environment = json.loads(output)["environment"]
+    assert environment["KAIROS_APPCUES_ACCOUNT_ID"] == ACCOUNT
+    assert environment["KAIROS_ITERABLE_LISTS"] == "9=1,needs_help=2,onboarding_completed=3"
     assert process.returncode == 0
     assert "appcues" in json.loads(state.read_text())["vendors"]
 

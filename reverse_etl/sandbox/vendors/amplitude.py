@@ -187,8 +187,10 @@ class Amplitude(Vendor):
     @route("GET", "/api/3/cohorts", limit_class="cohorts")
     def read_cohorts(self, request: Request) -> Response:
         """List the cohorts."""
+        members = self.witness.members
         cohorts = [
-            {"id": cohort, "size": len(users)} for cohort, users in self.witness.members.items()
+            {"id": cohort, "size": len(members.get(cohort, ()))}
+            for cohort in sorted(self.audiences() or members)
         ]
         return Response(200, {"cohorts": cohorts})
 

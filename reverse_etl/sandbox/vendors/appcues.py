@@ -117,6 +117,7 @@ class Appcues(Vendor):
         document = document_of(request, SEGMENT)
         segment = {"id": f"segment-{len(self.segments) + 1}", **document}
         self.segments[segment["id"]] = segment
+        self.create_audience(segment["id"])
         return Response(201, segment)
 
     @route("GET", "/v2/accounts/{account}/segments/{segment}")

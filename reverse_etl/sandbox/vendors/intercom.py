@@ -204,6 +204,7 @@ class Intercom(Vendor):
                 return Response(200, {"type": "tag", "id": tag, "name": name})
         tag = f"tag-{len(self.tags) + 1}"
         self.tags[tag] = name
+        self.create_audience(tag)
         return Response(200, {"type": "tag", "id": tag, "name": name})
 
     @route("GET", "/tags/{tag}")

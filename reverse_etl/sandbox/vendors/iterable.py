@@ -91,11 +91,37 @@ class Iterable(Vendor):
         """Forget the lists, and who was unsubscribed from a whole channel."""
         super().reset()
         self.lists: dict[int, str] = {}
+        self.named_lists: dict[int, str] = {}
         self.channel_unsubscribed: set[str] = set()
 
     def environment(self, base_url: str) -> dict[str, str]:
-        """Give the key."""
-        return {"KAIROS_ITERABLE_BASE_URL": base_url, "KAIROS_ITERABLE_API_KEY": KEY}
+        """Give the key, and the numbers of the lists that exist from the beginning."""
+        named = ",".join(f"{name}={number}" for number, name in self._named_lists().items())
+        return {
+            "KAIROS_ITERABLE_BASE_URL": base_url,
+            "KAIROS_ITERABLE_API_KEY": KEY,
+            **({"KAIROS_ITERABLE_LISTS": named} if named else {}),
+        }
+
+    def audiences(self) -> set[str] | None:
+        """Give the numbers of the lists that exist; None where any one does."""
+        if self.named is None:
+            return None
+        return {*map(str, self._named_lists()), *map(str, self.lists), *self.witness.members}
+
+    def create_audience(self, audience: str) -> None:
+        """Make a list of this number."""
+        if not audience.isdecimal():
+            raise ValueError(f"a list of Iterable is a number, not {audience!r}")
+        self.lists.setdefault(int(audience), audience)
+        super().create_audience(audience)
+
+    def _named_lists(self) -> dict[int, str]:
+        """Number the audiences that exist from the beginning; a number is given only once."""
+        for name in sorted(self.named()) if self.named else ():
+            if name not in self.named_lists.values():
+                self.named_lists[len(self.named_lists) + 1] = name
+        return self.named_lists
 
     def authorize(self, request: Request) -> None:
         """Check the key's header."""
@@ -169,22 +195,23 @@ class Iterable(Vendor):
     @route("GET", "/api/lists")
     def read_lists(self, request: Request) -> Response:
         """Give the lists."""
-        return Response(
-            200, {"lists": [{"id": key, "name": name} for key, name in self.lists.items()]}
-        )
+        lists = {**self._named_lists(), **self.lists}
+        return Response(200, {"lists": [{"id": key, "name": name} for key, name in lists.items()]})
 
     @route("POST", "/api/lists")
     def create_list(self, request: Request) -> Response:
         """Make a list."""
         name = document_of(request, shaped({"name": text, "description?": anything}))["name"]
-        list_id = len(self.lists) + 1
+        list_id = len({**self._named_lists(), **self.lists}) + 1
         self.lists[list_id] = name
+        self.create_audience(str(list_id))
         return Response(200, {"listId": list_id})
 
     @route("POST", "/api/lists/subscribe")
     def subscribe(self, request: Request) -> Response:
         """Add members."""
         document = document_of(request, SUBSCRIBE)
+        self.check_audience(str(document["listId"]))
         failures = self._failures(document["subscribers"])
         for user in document["subscribers"]:
             if self._who(user) not in failures:
@@ -195,6 +222,7 @@ class Iterable(Vendor):
     def unsubscribe(self, request: Request) -> Response:
         """Remove members; with `channelUnsubscribe` from far more than the list."""
         document = document_of(request, UNSUBSCRIBE)
+        self.check_audience(str(document["listId"]))
         failures = self._failures(document["subscribers"])
         for user in document["subscribers"]:
             if self._who(user) not in failures:

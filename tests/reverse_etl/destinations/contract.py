@@ -108,6 +108,12 @@ class VendorContract(Laws):
     """The secrets that the probe shows to be right."""
     kinds: ClassVar[Mapping[str, Dedupe]]
     audience: ClassVar[str] = "people"
+    typo: ClassVar[str] = "poeple"
+    """An audience that was never made there."""
+    called: ClassVar[str] = "segment 'poeple'"
+    """What the vendor calls it."""
+    refusals: ClassVar[int] = 1
+    """Requests in which nine memberships of it travel."""
     content: ClassVar[str] = '"content_key":"tip"'
     attributed: ClassVar[tuple[str, ...]] = ("audience", "profile", "moment")
     """The kinds whose refused rows the vendor lets us find."""
@@ -327,15 +333,22 @@ class VendorContract(Laws):
             expected = "retryable" if dedupe is Dedupe.SET else "unknown"
             assert set(outcome.counts) <= {expected, "unknown"}, kind
 
-    def test_an_audience_that_does_not_exist_is_refused_in_one_request(
+    def test_an_audience_that_does_not_exist_is_refused_in_one_request_and_named(
         self, delivery: Delivery
     ) -> None:
-        rows = [self.operation(n, "audience", object_key="missing") for n in range(9)]
+        self.sandbox.name_audiences(lambda: [])
+        self.sandbox.vendor(self.name).create_audience(self.audience)
+        rows = [self.operation(n, "audience", object_key=self.typo) for n in range(9)]
 
-        outcome = delivery(*rows)
+        outcome = delivery(*rows, self.operation(9, "audience"))
 
-        assert outcome.counts == {"rejected": 9}
-        assert outcome.request_count == 1
+        assert outcome.counts == {"rejected": 9, "accepted": 1}
+        assert outcome.request_count == self.refusals + 1
+        [warning] = outcome.warnings
+        assert warning.startswith(f"seeds/audiences.csv maps {self.typo} to {self.name}, which has")
+        assert f"has no {self.called}" in warning
+        assert f"KAIROS_{self.name.upper()}_" in warning and f"={self.typo}=ID" in warning
+        assert {row.error_message for row in delivery.ledger.operations()} == {None, warning}
 
     def test_no_answer_is_so_strange_that_the_run_breaks(self, delivery: Delivery) -> None:
         found = destinations.find(self.name).from_env(delivery.env)

@@ -18,6 +18,7 @@ class TestAmplitude(VendorContract):
         "KAIROS_AMPLITUDE_SECRET_KEY": ("audience",),
     }
     probed = ("KAIROS_AMPLITUDE_API_KEY", "KAIROS_AMPLITUDE_SECRET_KEY")
+    called = "cohort 'poeple'"
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.KEY}
     forgives_removals = True
     settings: ClassVar = {"KAIROS_AMPLITUDE_PAUSE_SECONDS": "0.3"}

@@ -17,7 +17,7 @@ class TestBraze(VendorContract):
     secrets: ClassVar = {"KAIROS_BRAZE_API_KEY": ("audience", "profile", "moment")}
     probed = ("KAIROS_BRAZE_API_KEY",)
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.NONE}
-    test_an_audience_that_does_not_exist_is_refused_in_one_request = None
+    test_an_audience_that_does_not_exist_is_refused_in_one_request_and_named = None
 
     def is_member(self, user: str) -> bool:
         return self.witness.profiles[user].get("people") is True

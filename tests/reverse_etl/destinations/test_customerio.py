@@ -19,6 +19,7 @@ class TestCustomerIo(VendorContract):
     tells_when = False
     secrets: ClassVar = {"KAIROS_CUSTOMERIO_API_KEY": ("audience", "profile", "moment")}
     probed = ("KAIROS_CUSTOMERIO_API_KEY",)
+    called = "segment poeple"
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.KEY}
     # ids that fit nobody are ignored without a word
     attributed = ("profile", "moment")

@@ -20,7 +20,8 @@ class TestIterable(VendorContract):
     probed = ("KAIROS_ITERABLE_API_KEY",)
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.KEY}
     audience = "7"
-    test_an_audience_that_does_not_exist_is_refused_in_one_request = None
+    typo = "8"
+    called = "list 8"
 
     def test_an_audience_has_the_number_of_its_list(self, delivery: Delivery) -> None:
         delivery(self.operation(1, "audience", object_key="needs_help"))

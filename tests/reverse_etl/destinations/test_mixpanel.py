@@ -25,7 +25,7 @@ class TestMixpanel(VendorContract):
     }
     probed = ("KAIROS_MIXPANEL_SERVICE_SECRET",)
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.KEY}
-    test_an_audience_that_does_not_exist_is_refused_in_one_request = None
+    test_an_audience_that_does_not_exist_is_refused_in_one_request_and_named = None
 
     def is_member(self, user: str) -> bool:
         return self.witness.profiles[user].get("people") is True

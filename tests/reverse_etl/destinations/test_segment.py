@@ -20,7 +20,7 @@ class TestSegment(VendorContract):
     probed = ("KAIROS_SEGMENT_WRITE_KEY",)
     kinds: ClassVar = {"audience": Dedupe.SET, "profile": Dedupe.SET, "moment": Dedupe.KEY}
     attributed = ()
-    test_an_audience_that_does_not_exist_is_refused_in_one_request = None
+    test_an_audience_that_does_not_exist_is_refused_in_one_request_and_named = None
 
     def is_member(self, user: str) -> bool:
         return self.witness.profiles[user]["people"] is True

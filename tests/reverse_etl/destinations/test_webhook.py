@@ -17,7 +17,7 @@ class TestWebhook(VendorContract):
     content = '"object_key":"tip"'
 
     # a receiver makes of an audience what it likes
-    test_an_audience_that_does_not_exist_is_refused_in_one_request = None
+    test_an_audience_that_does_not_exist_is_refused_in_one_request_and_named = None
     # and answers what it likes
     test_an_answer_that_is_no_answer_is_not_taken_for_success = None
 
