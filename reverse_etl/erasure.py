@@ -27,6 +27,7 @@ from reverse_etl.errors import (
 )
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger
+from reverse_etl.masking import hide
 from reverse_etl.model import Kind, Operation, Request, State
 from warehouse.erasure import Place
 from warehouse.errors import KairosError
@@ -61,7 +62,8 @@ def erase_at_destinations(
             raise
         except KairosError as error:
             # a library that is missing here, a proxy that cannot be used: no reason to stop
-            problem = f"it could not be asked ({error}): mend that and run this again"
+            why = hide(str(error), target.secrets())
+            problem = f"it could not be asked ({why}): mend that and run this again"
             yield Place(name, 0, problem, is_unfinished=True)
 
 
@@ -83,7 +85,8 @@ def _erase_at(
     try:
         refusal = next((why for one in requests if (why := _ask(target, transport, one))), None)
     except (NotSent, OutcomeUnknown) as error:
-        problem = f"it could not be asked to forget them ({error}): run this again"
+        why = hide(str(error), target.secrets())
+        problem = f"it could not be asked to forget them ({why}): run this again"
         return Place(name, len(audiences), problem, is_unfinished=True)
     finally:
         transport.close()

@@ -19,6 +19,7 @@ from reverse_etl.dispatch.transport import Transport
 from reverse_etl.guard import HeldBack, held_back, max_removal_pct
 from reverse_etl.ledger.caps import Cap, Guard, read_caps
 from reverse_etl.ledger.store import Ledger, Standing
+from reverse_etl.masking import harmless
 from reverse_etl.model import State
 from reverse_etl.plan import planned, reading_plan, require_plan
 from reverse_etl.replica import recover
@@ -101,11 +102,16 @@ def sync(
     settings are missing; a destination that is down is not an error but the report's `problem`.
     """
     target = destinations.find(destination).from_env(env)
-    if ledger is not None:
-        return _sync(home, target, env, clock, options, stop, ledger, transport)
-    home.ensure()
-    with Ledger.open(home.ledger_url) as opened:
-        return _sync(home, target, env, clock, options, stop, opened, transport)
+    try:
+        if ledger is not None:
+            return _sync(home, target, env, clock, options, stop, ledger, transport)
+        home.ensure()
+        with Ledger.open(home.ledger_url) as opened:
+            return _sync(home, target, env, clock, options, stop, opened, transport)
+    except Exception as error:
+        shown = harmless(error, target.secrets())
+    # out here, or the other error would be shown as what led to this one
+    raise shown
 
 
 def _sync(

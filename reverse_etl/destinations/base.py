@@ -317,12 +317,13 @@ class Destination(ABC):
         return HttpTransport(network=self.network, connections=self.capabilities.concurrency)
 
     def secrets(self) -> tuple[str, ...]:
-        """Everything that must never be seen in a message."""
-        return tuple(
+        """Everything that must never be seen in a message, in none of its forms."""
+        own = (
             str(value)
             for declared in self.settings()
             if declared.metadata.get("secret") and (value := getattr(self, declared.name))
         )
+        return (*own, *self.network.secrets())
 
     def can_tell(self, operation: Operation, age_seconds: float = 0.0) -> bool:
         """Whether what perhaps arrived happens once all the same when it is sent again.

@@ -17,7 +17,7 @@ from reverse_etl.dispatch.transport import Transport
 from reverse_etl.errors import NotSent, OutcomeUnknown
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger, Standing
-from reverse_etl.masking import redact
+from reverse_etl.masking import hide, redact
 from reverse_etl.model import Kind, Operation, Request, Response, Result, State
 from warehouse.errors import KairosError
 
@@ -89,7 +89,8 @@ class Dispatcher:
                 self._record.write()
             raise self._error
         self._record.write()
-        self._record.outcome.problem = self._patience.problem
+        problem = self._patience.problem
+        self._record.outcome.problem = problem and hide(problem, self._destination.secrets())
         return self._record.outcome
 
     # from the plan to requests
@@ -377,8 +378,9 @@ class Dispatcher:
         results: Sequence[Result],
         states: dict[str, State],
     ) -> list[Operation]:
-        """Write results down; answers the operations that may be sent again."""
+        """Write results down, without secrets; answers the operations that may be sent again."""
         again = []
+        results = [self._without_secrets(result) for result in results]
         for operation, result in self._record.finish(operations, results):
             states[operation.idempotency_key] = result.state
             if result.state is State.RETRYABLE or (
@@ -386,6 +388,13 @@ class Dispatcher:
             ):
                 again.append(operation)
         return again
+
+    def _without_secrets(self, result: Result) -> Result:
+        if result.error_message is None:
+            return result
+        return replace(
+            result, error_message=hide(result.error_message, self._destination.secrets())
+        )
 
     def _failed(
         self,

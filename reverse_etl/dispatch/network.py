@@ -106,6 +106,14 @@ class Network:
             ) from error
         return {"ca_certs": str(path)}
 
+    def secrets(self) -> tuple[str, ...]:
+        """Give the addresses of proxies that hold a password."""
+        return tuple(
+            address if "://" in address else f"http://{address}"
+            for scheme, address in self.proxies.items()
+            if scheme != "no" and "@" in address
+        )
+
     def _is_excepted(self, target: Url) -> bool:
         host = (target.host or "").strip("[]")
         place = f"{target.host}:{target.port or PORTS.get(target.scheme or '')}"
