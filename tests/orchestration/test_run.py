@@ -210,7 +210,7 @@ def test_a_model_that_cannot_be_built_stops_the_syncs(
     home: Home, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connect(home) as connection:
-        connection.execute("create schema raw; create table raw.events (not_an_event integer)")
+        connection.execute("create schema raw; create table raw.events (event_at integer[])")
     before = len(requests(sandbox))
 
     with pytest.raises(LineStopped, match="stg_kairos__events") as stopped:
