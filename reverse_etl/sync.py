@@ -26,6 +26,8 @@ from reverse_etl.replica import recover
 from warehouse.home import PROJECT, Home
 
 NEEDS_A_PERSON = (State.REJECTED, State.INVALID, State.UNKNOWN)
+UNTRIED = (State.PLANNED, State.RESERVED)
+"""States of what a run had in hand and did not begin, because it was told to stop."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from reverse_etl.ledger.retention import retention
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.replica import replicate
 from reverse_etl.resync import resync
-from reverse_etl.sync import SyncOptions, SyncReport, sync
+from reverse_etl.sync import UNTRIED, SyncOptions, SyncReport, sync
 from warehouse.connection import lock_timeout, writer
 from warehouse.errors import KairosError
 
@@ -202,13 +202,16 @@ def _stop_in_order() -> Iterator[threading.Event]:
 
 
 def _tell(report: SyncReport) -> None:
-    counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items())
+    counts = ", ".join(
+        f"{count:,} {state}" for state, count in report.counts.items() if state not in UNTRIED
+    )
+    left_count = report.not_attempted + sum(report.counts.get(state, 0) for state in UNTRIED)
     others = [
         f"{count:,} {words}"
         for count, words in (
             (report.done_before, "done before"),
             (report.held_elsewhere, "in another run's hands"),
-            (report.not_attempted, "left for a later run"),
+            (left_count, "left for a later run"),
         )
         if count
     ]

@@ -25,6 +25,10 @@ VOLLEY = 64
 VOLLEY_ROWS = 4_000
 """Requests that are written down together, where sending one again changes nothing, and about how
 many operations they carry at most."""
+NOT_BEGUN = {
+    State.UNKNOWN: Result(State.UNKNOWN, None, "stopped", "an earlier run perhaps sent it")
+}
+"""What a run says of what it was stopped before, where there is something to say."""
 HOPELESS_REFUSALS = 200
 """After so many refused requests and not one accepted row, something is wrong with all of them."""
 
@@ -245,9 +249,8 @@ class Dispatcher:
 
     def _attempt(self, request: Request, states: dict[str, State]) -> Sequence[Operation]:
         """Send once and write down what became of each; answers what may be tried again."""
-        operations = request.operations
         if not self._patience.wait_for(request):
-            self._finish(operations, [self._left()] * len(operations), states)
+            self._leave_off(request, states)
             return ()
         signed = self._destination.prepare(request, int(time.time()))
         rest = self._begin(request, states)
@@ -410,11 +413,20 @@ class Dispatcher:
         results = [Result(state, status, code, message)] * len(request.operations)
         return self._finish(request.operations, results, states)
 
-    def _left(self) -> Result:
-        """What an operation is when this run ends before its turn."""
-        if self._patience.problem is None:
-            return Result(State.RETRYABLE, None, "stopped", "the run was stopped before its turn")
-        return Result(State.RETRYABLE, None, "destination_down", self._patience.problem)
+    def _leave_off(self, request: Request, states: dict[str, State]) -> None:
+        """Write what is left when this run ends before its turn.
+
+        Where it was told to stop, that is no failure: what was not tried is as it was before, and
+        what was tried is as that left it.
+        """
+        if self._patience.problem is not None:
+            self._failed(
+                request, State.RETRYABLE, "destination_down", self._patience.problem, states
+            )
+        elif self._begun.pop(id(request), None) is not None:
+            states_before = map(self._record.before, request.operations)
+            before = [NOT_BEGUN.get(state, Result(state)) for state in states_before]
+            self._finish(request.operations, before, states)
 
     def _message(self, request: Request, response: Response) -> str:
         text = response.body[:4096].decode("utf-8", "replace")

@@ -172,7 +172,8 @@ def test_sigterm_ends_a_run_in_order(line: Line, sandbox) -> None:
     assert "stopped" in output
     assert "stopping" in words
     counts = Counter(line.states().values())
-    assert counts["in_flight"] == counts["unknown"] == 0
+    assert counts["in_flight"] == counts["unknown"] == counts["retryable"] == 0
+    assert f"{200 - counts['accepted']} left for a later run" in output
     assert counts["accepted"] == sum(sandbox.witness("webhook").events.values()) < 200
     sandbox.faults.clear()
     assert line.sync().counts == {"accepted": 200 - counts["accepted"]}

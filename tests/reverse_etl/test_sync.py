@@ -1,11 +1,16 @@
 """The plan goes out over real HTTP, and the ledger says what became of it."""
 
+import threading
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from reverse_etl import destinations
 from reverse_etl.ledger.store import Ledger
+from reverse_etl.model import Request, Response
 from reverse_etl.replica import replicate
+from reverse_etl.sync import SyncOptions, sync
 from tests.reverse_etl.conftest import QUICK, Line, later, moment, operation
 from warehouse.connection import connect
 
@@ -84,6 +89,46 @@ def test_a_destination_that_is_down_keeps_its_rows_for_the_next_run(line: Line, 
     assert "webhook is down" in str(down.problem)
     assert down.counts == {"retryable": 300}
     assert after.counts == {"accepted": 300}
+
+
+class Stopping:
+    """A transport that asks the run to stop with its first request, and then answers it."""
+
+    def __init__(self, line: Line) -> None:
+        self.stop = threading.Event()
+        self.inner = destinations.find("webhook").from_env(line.env).transport()
+
+    def send(self, request: Request) -> Response:
+        self.stop.set()
+        return self.inner.send(request)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def test_what_a_run_was_stopped_before_is_as_it_was_and_no_failure(any_line: Line) -> None:
+    """Of requests that are written down together, too, all but the first are not begun."""
+    any_line.env |= {"KAIROS_WEBHOOK_BATCH_COUNT": "1", "KAIROS_WEBHOOK_ALLOW_PRIVATE": "1"}
+    any_line.plan([*(moment(n) for n in range(30)), *(operation(n) for n in range(30))])
+    transport = Stopping(any_line)
+
+    report = sync(
+        any_line.home,
+        "webhook",
+        any_line.env,
+        lambda: any_line.now,
+        options=SyncOptions(tuning=QUICK),
+        stop=transport.stop,
+        transport=transport,
+    )
+
+    assert report.status == "stopped" and not report.needs_a_person
+    counts = dict(report.counts)
+    assert 0 < counts.pop("accepted") <= 4 and set(counts) <= {"planned", "reserved"}
+    assert sum(report.counts.values()) + report.not_attempted == 60
+    states = Counter(any_line.states().values())
+    assert states == report.counts
+    assert any_line.sync().counts == {"accepted": 60 - states["accepted"]}
 
 
 def test_wrong_credentials_stop_the_run_and_burn_no_row(line: Line, sandbox) -> None:
