@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from reverse_etl.model import State
 from warehouse.connection import connect
 from warehouse.home import Home
 from warehouse.transform import Transformation, build
@@ -87,3 +88,41 @@ def test_what_people_write_into_seeds_is_checked(home, built, test, change, faul
         [row] = found.fetchall()
         connection.execute("rollback")
     assert dict(zip(columns, row, strict=True))["fault"] == fault
+
+
+def runs(*rows: tuple[str, str, float, float]) -> str:
+    """SQL that adds runs by destination and status, that began and ended so many hours ago."""
+    return "insert into kairos.sync_runs by name " + " union all ".join(
+        f"select 'run-{number}' as run_id, '{destination}' as destination, '{status}' as status, "
+        f"(now() at time zone 'UTC') - interval '{60 * began:.0f} minutes' as started_at, "
+        f"(now() at time zone 'UTC') - interval '{60 * ended:.0f} minutes' as finished_at, "
+        f"{', '.join(f'0 as {state}_count' for state in State)}, 0 as request_count"
+        for number, (destination, status, began, ended) in enumerate(rows)
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "silent"),
+    [
+        ([], []),
+        ([("appcues", "done", 23.5, 23.5)], []),
+        ([("appcues", "done", 25, 24.5)], ["appcues"]),
+        ([("appcues", "done", 30, 29), ("webhook", "done", 2, 1)], ["appcues"]),
+        # trying is not doing
+        ([("appcues", "done", 30, 29), ("appcues", "incomplete", 2, 1)], ["appcues"]),
+        ([("appcues", "failed", 25, 25), ("appcues", "abandoned", 2, 1)], ["appcues"]),
+        ([("appcues", "failed", 3, 3)], []),
+        # switched off, or unknown
+        ([("kafka", "done", 90, 90)], []),
+    ],
+)
+def test_a_destination_that_was_not_synced_for_a_day_is_warned_about(home, built, made, silent):
+    [node] = [node for node in built.nodes if node.name == "assert_destinations_are_synced"]
+    query = Path(node.compiled_path).read_text()
+    with connect(home) as connection:
+        connection.execute("begin")
+        if made:
+            connection.execute(runs(*made))
+        found = [destination for destination, *_ in connection.execute(query).fetchall()]
+        connection.execute("rollback")
+    assert found == silent

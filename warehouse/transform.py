@@ -54,6 +54,11 @@ class Transformation:
         """The nodes that need a person."""
         return [node for node in self.nodes if node.is_failed]
 
+    @property
+    def warned(self) -> list[Node]:
+        """The tests that do not hold, and stop nothing."""
+        return [node for node in self.nodes if node.status == "warn"]
+
     def count(self, kind: str | None = None, *statuses: str) -> int:
         """Count nodes, of one kind and of some statuses where they are given."""
         return sum(

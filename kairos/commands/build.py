@@ -78,10 +78,13 @@ def _document(done: Transformation) -> dict[str, Any]:
             }
             for kind in sorted({node.kind for node in done.nodes})
         },
-        "failed": [
-            {"kind": node.kind, "name": node.name, "path": node.path, "message": node.message}
-            for node in done.failed
-        ],
+        **{
+            name: [
+                {"kind": node.kind, "name": node.name, "path": node.path, "message": node.message}
+                for node in nodes
+            ]
+            for name, nodes in (("failed", done.failed), ("warned", done.warned))
+        },
     }
 
 
@@ -93,7 +96,7 @@ def _tell(done: Transformation) -> None:
         f"{done.count(None, 'warn')} warned, {len(done.failed)} failed, "
         f"{done.count(None, 'skipped')} skipped, in {done.elapsed_seconds:.1f} s"
     )
-    for node in done.failed:
+    for node in (*done.warned, *done.failed):
         note(_complaint(node))
 
 

@@ -1,4 +1,5 @@
 import errno
+import json
 import subprocess
 import sys
 from time import perf_counter
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from kairos import cli
 from warehouse.errors import KairosError
+from warehouse.transform import Node, Transformation
 
 
 @pytest.fixture
@@ -105,3 +107,25 @@ def test_a_build_knows_what_the_ledger_knows(run, tmp_path, monkeypatch):
     run("build", "--as-of", "2026-01-05T12:00:00")
     [(home, _, at, keep)] = copied
     assert (home.root, at.isoformat(), keep.days) == (tmp_path, "2026-01-05T12:00:00+00:00", 90)
+
+
+def test_a_build_names_what_it_warns_of(run, monkeypatch):
+    node = Node(
+        unique_id="test.kairos.assert_x",
+        kind="test",
+        name="assert_x",
+        path="tests/dbt/assert_x.sql",
+        compiled_path="x.sql",
+        status="warn",
+        message="Got 2 results, configured to warn if != 0",
+        failure_count=2,
+        elapsed_seconds=0.1,
+    )
+    done = Transformation((node,), 1.0)
+    monkeypatch.setattr("kairos.commands.build.build", lambda *_, **__: done)
+    result = run("build")
+    assert result.exit_code == 0
+    assert "1 warned" in result.stdout
+    assert "test assert_x (tests/dbt/assert_x.sql): 2 rows break it" in result.stderr
+    [warned] = json.loads(run("build", "--json").stdout)["warned"]
+    assert warned["name"] == "assert_x"
