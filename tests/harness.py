@@ -1,6 +1,9 @@
 """The line from raw events to scores as compiled SQL: one small history in milliseconds."""
 
+import fcntl
+import hashlib
 import json
+import pickle
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -181,6 +184,18 @@ def text(seconds: float) -> str:
 
 
 def compiled(root: Path, incremental: bool = False, **variables: object) -> CompiledProject:
-    """Compile the project in a scratch place, with other variables where they are given."""
-    home = Home(root, root / "compiled.duckdb", "", root / "landing")
-    return compile_project(home, incremental, variables)
+    """Compile the project in a scratch place, with other variables where they are given.
+
+    Once for all processes of a run of the tests: dbt takes seconds over it.
+    """
+    # each process has a folder of its own below that of the run
+    shared = next(folder for folder in root.parents if not folder.name.startswith("popen-"))
+    form = hashlib.sha256(repr((incremental, sorted(variables.items()))).encode()).hexdigest()
+    path = shared / f"compiled-{form}.pickle"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            home = Home(root, root / "compiled.duckdb", "", root / "landing")
+            path.write_bytes(pickle.dumps(compile_project(home, incremental, variables)))
+        project: CompiledProject = pickle.loads(path.read_bytes())
+    return project

@@ -2,15 +2,14 @@
 
 import pytest
 
+from tests.harness import compiled
 from tests.triggers.world import World
-from warehouse.compiled import CompiledProject, compile_project
-from warehouse.home import Home
+from warehouse.compiled import CompiledProject
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
-    root = tmp_path_factory.mktemp("compiled")
-    return compile_project(Home(root, root / "compiled.duckdb", "", root / "landing"))
+    return compiled(tmp_path_factory.mktemp("compiled"))
 
 
 @pytest.fixture
