@@ -39,4 +39,4 @@ def resync(
             "select $destination, coalesce(max(sequence), 0), $at, $at from raw.sync_operations",
             [{"destination": name, "at": naive_utc(at)} for name in destinations],
         )
-    build(home, at, select=MODELS, on_node=on_node)
+    build(home, at, select=MODELS, on_node=on_node, unit_tests=False)

@@ -101,7 +101,7 @@ def _erase(invocation: Invocation, ledger: Ledger, traces: Traces) -> list[Place
         places.append(Place("ledger", ledger.erase(user)))
     try:
         with progress("building") as report:
-            build(home, last_as_of(home), full_refresh=True, on_node=report)
+            build(home, last_as_of(home), full_refresh=True, on_node=report, unit_tests=False)
     except TransformationFailed as error:
         problem = f"{error}; mend it and run `kairos build --full-refresh`"
         places.append(Place("tables", 0, problem))

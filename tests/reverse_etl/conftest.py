@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from reverse_etl.dispatch.patience import Tuning
 from reverse_etl.ledger.store import Ledger
@@ -189,19 +190,34 @@ def line(tmp_path: Path, sandbox: Sandbox) -> Line:
     return Line(tmp_path / "home", sandbox)
 
 
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """A schema of its own on a real server."""
-    schema = f"kairos_{uuid.uuid4().hex[:12]}"
+@pytest.fixture(scope="session")
+def postgres_database() -> Iterator[str]:
+    """A database on a real server, for this process alone.
+
+    The locks by which owners are known to live are those of a whole database, and the tests of
+    every process call their owners by the same names.
+    """
+    name = f"kairos_{uuid.uuid4().hex[:12]}"
     try:
         with psycopg.connect(POSTGRES, connect_timeout=2, autocommit=True) as connection:
-            connection.execute(f"create schema {schema}")
+            connection.execute(f"create database {name}")
     except psycopg.OperationalError:
         pytest.skip(f"no PostgreSQL server at {POSTGRES} (KAIROS_TEST_POSTGRES names another)")
-    separator = "&" if "?" in POSTGRES else "?"
-    url = POSTGRES.replace("postgresql://", "postgresql+psycopg://", 1)
-    yield f"{url}{separator}options=-csearch_path%3D{schema}"
+    yield sa.make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(POSTGRES, autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> Iterator[str]:
+    """A schema of its own."""
+    schema = f"kairos_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(f"create schema {schema}")
+    separator = "&" if "?" in postgres_database else "?"
+    url = postgres_database.replace("postgresql://", "postgresql+psycopg://", 1)
+    yield f"{url}{separator}options=-csearch_path%3D{schema}"
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute(f"drop schema {schema} cascade")
 
 

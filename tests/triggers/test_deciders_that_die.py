@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from tests.harness import Happening, instant, named, raw_event
+from tests.harness import Happening, insert, instant, named, raw_event
 from warehouse.connection import connect
 from warehouse.home import Home
 from warehouse.landing import ensure_raw
@@ -48,14 +48,7 @@ class Deciding:
         self.manifest = parse(home)
         with connect(home) as connection:
             ensure_raw(connection)
-            connection.execute("begin")
-            for happening in events():
-                row = raw_event(happening)
-                names, marks = ", ".join(row), ", ".join("?" * len(row))
-                connection.execute(
-                    f"insert into raw.events ({names}) values ({marks})", list(row.values())
-                )
-            connection.execute("commit")
+            insert(connection, "raw.events", [raw_event(each) for each in events()])
         everything = ("build", "--exclude-resource-type", "unit_test", "test")
         later = ("--exclude", "path:models/deliveries", "path:models/outcomes")
         self.run(home, (*everything, *later), MORNING)

@@ -1,7 +1,7 @@
 """Replaying a stretch of history gives what was decided, and under other settings what would be."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from random import Random
 import duckdb
 import pytest
 
-from tests.harness import START, Happening, instant, named, raw_event
+from tests.harness import START, Happening, insert, instant, named, raw_event
 from tests.triggers.world import CONFIGURATION, INPUTS, World
 from warehouse import replay as replaying
 from warehouse.compiled import CompiledProject, create_histories, load_seed, run_models
@@ -49,27 +49,29 @@ def decided(project: CompiledProject, folder: Path, loads: dict[int, list[Happen
         models = [model for model in models if model.kind == "model"]
         create_histories(connection, models)
         for as_of, happenings in loads.items():
-            for happening in named(happenings):
-                row = raw_event(happening)
-                marks = ", ".join("?" * len(row))
-                connection.execute(
-                    f"insert into raw.events ({', '.join(row)}) values ({marks})",
-                    list(row.values()),
-                )
+            insert(connection, "raw.events", [raw_event(each) for each in named(happenings)])
             run_models(connection, models, moment(as_of))
             deliver(connection, instant(as_of))
     return home
 
 
-@pytest.fixture
-def home(project: CompiledProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+@pytest.fixture(scope="module")
+def warehouse(project: CompiledProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A warehouse that decided twice, and whose messages were accepted at the very instant."""
-    monkeypatch.setattr(replaying, "compile_project", lambda home: project)
     loads = {
         as_of: [event for person in PEOPLE for event in pause(person, as_of - 500)]
         for as_of in (SOON, LATER)
     }
-    return decided(project, tmp_path, loads)
+    home = decided(project, tmp_path_factory.mktemp("warehouse"), loads)
+    before = home.warehouse.read_bytes()
+    yield home
+    assert home.warehouse.read_bytes() == before, "a replay wrote into what it replays"
+
+
+@pytest.fixture
+def home(warehouse: Home, project: CompiledProject, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setattr(replaying, "compile_project", lambda home: project)
+    return warehouse
 
 
 def deliver(connection: duckdb.DuckDBPyConnection, at: datetime) -> None:
