@@ -35,7 +35,8 @@ end)[1].name
 
 
 {#- A whole number that stands for a text: joins and scans on it cost a fraction of those on the text.
-    Another version of the engine may hash differently, so hash_key_version() belongs to plan_version(). -#}
+    Another version of the engine may hash differently, so hash_key_version() belongs to the versions of plan
+    and configuration. -#}
 {% macro hash_key(text) -%}
 {{ return(adapter.dispatch("hash_key")(text)) }}
 {%- endmacro %}
@@ -55,8 +56,8 @@ xxhash64({{ text }})
 
 {#- How the engine hashes, as text: numbers stored under another version are not to be trusted. -#}
 {% macro hash_key_version() -%}
-{%- set found = run_query(
+{%- set found = answer(
     "select " ~ hash_key("'a'") ~ " as short_text, " ~ hash_key("'" ~ "a" * 64 ~ "'") ~ " as long_text"
 ) -%}
-{{ return(found.rows[0] | join("-")) }}
+{{ return(found[0] | join("-")) }}
 {%- endmacro %}

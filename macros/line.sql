@@ -40,6 +40,11 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
         ~ "mark_number bigint, revision bigint, as_of timestamp, configuration_version "
         ~ dbt.type_string() ~ ")"
     ) -%}
+    {#- a warehouse of the first version lacks it, and the run that adds it reads it -#}
+    {%- do run_query(
+        "alter table if exists " ~ earlier_state("int_session_spans")
+        ~ " add column if not exists known_until timestamp"
+    ) -%}
     {%- if flags.FULL_REFRESH -%}
         {%- do run_query("delete from " ~ line_marks()) -%}
     {%- else -%}
@@ -82,7 +87,10 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 
 
 {%- macro line_strategies() -%}
-{{ return(["replace_deliveries", "replace_spans", "replace_actors", "replace_sessions"]) }}
+{{ return([
+    "replace_deliveries", "replace_batches", "replace_spans", "replace_actors", "replace_sessions",
+    "replace_people"
+]) }}
 {%- endmacro -%}
 
 
@@ -122,10 +130,13 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 
 
 {#- A fingerprint of everything but events on which the tables depend: the seeds, the SQL of the models up
-    to the scores and of the macros in it, and the variables. When it changes, all of history is worked
-    through again. -#}
+    to the scores and of the macros in it, the variables, and how the engine hashes. When it changes, all of
+    history is worked through again. -#}
 {%- macro configuration_version() -%}
-{{ return(fingerprint(["staging", "events", "sessions", "signals", "scores"])) }}
+{%- if not is_running() -%}{{ return("") }}{%- endif -%}
+{{ return(local_md5(
+    fingerprint(["staging", "events", "sessions", "signals", "scores"]) ~ hash_key_version()
+)) }}
 {%- endmacro -%}
 
 
@@ -166,14 +177,17 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- endmacro -%}
 
 
-{#- Whether there is the state of an earlier run to build upon.
+{#- Whether there is the state of an earlier run, be it one that died.
     For the helper tables of one run, which are never incremental themselves. -#}
-{%- macro is_built_before(state) -%}
+{%- macro is_there(state) -%}
 {%- if var("is_state_looked_up") -%}{{ return(execute) }}{%- endif -%}
-{{ return(
-    is_running() and not flags.FULL_REFRESH and load_relation(state) is not none
-    and last_mark().revision > 0
-) }}
+{{ return(is_running() and not flags.FULL_REFRESH and load_relation(state) is not none) }}
+{%- endmacro -%}
+
+
+{#- Whether there is the state of an earlier run to build upon. -#}
+{%- macro is_built_before(state) -%}
+{{ return(is_there(state) and (var("is_state_looked_up") or last_mark().revision > 0)) }}
 {%- endmacro -%}
 
 
@@ -199,16 +213,75 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- endmacro -%}
 
 
-{#- In an incremental model: whether the row's session changed. `at` is any instant of the row that does
-    not lie before the start of its session; it lets the engine skip what is older than every change. -#}
+{#- In an incremental model: whether the row's session changed. `at` is any instant of the row between the start
+    of its session and the last timer of its island; it lets the engine skip most of history. -#}
 {%- macro session_changed(at, session_id="session_id") -%}
+{{ after("int_changed_sessions") }}
+{{ after("int_changed_periods") }}
 {%- if is_incremental() -%}
     {{ session_id }} in (
         select changed.session_id from {{ ref("int_changed_sessions") }} as changed
     )
-    and {{ recent_enough(at) }}
+    and {{ in_changed_periods(at) }}
 {%- else -%}
-    {{ recent_enough(at) }}
+    true
+{%- endif -%}
+{%- endmacro -%}
+
+
+{#- Whether an instant lies in a period of the changed sessions. -#}
+{%- macro in_changed_periods(at) -%}
+{{ return(in_periods(at, "not is_known")) }}
+{%- endmacro -%}
+
+
+{#- Whether an instant lies in a period of those changed sessions of which earlier runs made something. -#}
+{%- macro in_known_periods(at) -%}
+{{ return(in_periods(at, "is_known")) }}
+{%- endmacro -%}
+
+
+{#- As literals, which the engine can compare with what it knows of each block of a large table. -#}
+{%- macro in_periods(at, condition) -%}
+{%- set periods = "(select starts_at, ends_at from " ~ ref("int_changed_periods")
+    ~ " where " ~ condition ~ ") as periods" -%}
+{%- if var("is_state_looked_up") -%}
+    {{ return(
+        "exists (select 1 from " ~ periods ~ " where " ~ at ~ " between periods.starts_at and periods.ends_at)"
+    ) }}
+{%- endif -%}
+{%- if not is_running() -%}{{ return("true") }}{%- endif -%}
+{%- set found = answer(
+    "select cast(starts_at as " ~ dbt.type_string() ~ "), cast(ends_at as " ~ dbt.type_string() ~ ") from "
+    ~ periods
+) -%}
+{%- set ranges = [] -%}
+{%- for period in found -%}
+    {%- do ranges.append(
+        at ~ " between timestamp '" ~ period[0] ~ "' and timestamp '" ~ period[1] ~ "'"
+    ) -%}
+{%- endfor -%}
+{{ return("(" ~ (ranges | join(" or ") or "false") ~ ")") }}
+{%- endmacro -%}
+
+
+{#- The accepted events; in an incremental model those of changed sessions, and some of others: what this run
+    judged, and of what was judged before nothing older than what earlier runs made of a changed session.
+    Each part reads for itself, so that the engine can skip what that part does not need. -#}
+{%- macro events_of_changed_sessions() -%}
+{{ after("int_changed_periods") }}
+{%- if is_incremental() -%}
+select * from {{ ref("int_events_checked") }}
+where rejection_reason is null and revision > {{ last_mark().revision }}
+union all
+select * from {{ ref("int_events_checked") }}
+where
+    rejection_reason is null
+    and revision <= {{ last_mark().revision }}
+    and {{ in_known_periods("event_at") }}
+{%- else -%}
+select * from {{ ref("int_events_checked") }}
+where rejection_reason is null
 {%- endif -%}
 {%- endmacro -%}
 
@@ -218,6 +291,7 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
     however far back late events reach. -#}
 {%- macro event_changed(row=none) -%}
 {{ after("int_changed_sessions") }}
+{{ after("int_changed_periods") }}
 {%- set prefix = row ~ "." if row else "" -%}
 {%- if is_incremental() -%}
     {{ prefix }}session_id in (
@@ -230,13 +304,25 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
 {%- endmacro -%}
 
 
-{#- In an incremental model: whether an instant does not lie before the start of every changed session. -#}
-{%- macro recent_enough(at) -%}
-{{ after("int_changed_sessions") }}
+{#- Whether an event of `session_events` means something beyond its session. -#}
+{%- macro is_lasting() -%}
+(category in ('milestone', 'setup') or event_name = 'sign_up')
+{%- endmacro -%}
+
+
+{#- In an incremental model: whether a row, of an event that lasts or of what came of it, is judged again. -#}
+{%- macro person_changed() -%}
+{{ after("int_changed_people") }}
 {%- if is_incremental() -%}
-    {{ at }} >= {{ first_instant(ref("int_changed_sessions"), "started_at") }}
+(
+    actor_id in (
+        select changed.actor_id from {{ ref("int_changed_people") }} as changed
+        where changed.actor_id is not null
+    )
+    or user_key in (select changed.user_key from {{ ref("int_changed_people") }} as changed)
+)
 {%- else -%}
-    true
+true
 {%- endif -%}
 {%- endmacro -%}
 
@@ -273,6 +359,43 @@ timestamp '{{ found[0][0] or "9999-12-31 00:00:00" }}'
 {%- macro plan_version() -%}
 {%- if not is_running() -%}{{ return("") }}{%- endif -%}
 {{ return(local_md5(fingerprint(["staging", "events"]) ~ hash_key_version())) }}
+{%- endmacro -%}
+
+
+{#- The batch from which on deliveries are counted minute by minute: that of a day before the last run. What
+    came before it is one number, which the engine knows of whole blocks. Everything is counted where it is
+    not the number that was judged, where the tracking plan may be another than in the last run, or where a
+    run has died since. -#}
+{%- macro first_batch_to_count(judged) -%}
+{%- set mark = last_mark() -%}
+{%- set beginning = "timestamp '0001-01-01 00:00:00'" -%}
+{%- if not is_configured_as(mark) -%}{{ return(beginning) }}{%- endif -%}
+{%- set day_before = "date_trunc('minute', " ~ add_seconds(mark.as_of, -86400) ~ ")" -%}
+{%- set first_batch -%}
+(
+    select case
+        when (
+            select count(*) from {{ ref("int_events_unioned") }} where loaded_at < {{ day_before }}
+        ) = (
+            select count(*) from {{ judged }} where batch_at < {{ day_before }}
+        ) and not exists (
+            select 1 from {{ judged }} where revision > {{ mark.revision }}
+        ) then {{ day_before }}
+        else {{ beginning }}
+    end
+)
+{%- endset -%}
+{%- if var("is_state_looked_up") -%}{{ return(first_batch) }}{%- endif -%}
+{%- set found = answer("select cast(" ~ first_batch ~ " as " ~ dbt.type_string() ~ ")") -%}
+timestamp '{{ found[0][0] }}'
+{%- endmacro -%}
+
+
+{#- Whether a judged delivery is of an event that is delivered again in this run. -#}
+{%- macro is_delivered_again() -%}
+event_key in (select repeated.event_key from {{ ref("int_repeated_deliveries") }} as repeated)
+and batch_at in (select repeated.batch_at from {{ ref("int_repeated_deliveries") }} as repeated)
+and batch_at >= {{ first_instant(ref("int_repeated_deliveries"), "batch_at") }}
 {%- endmacro -%}
 
 

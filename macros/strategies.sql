@@ -6,7 +6,13 @@ rows that they replace are deleted first, in the same transaction.
 {#- Judged deliveries: whole batches, and every other delivery of the same events. -#}
 {% macro get_incremental_replace_deliveries_sql(arg_dict) %}
     delete from {{ arg_dict["target_relation"] }}
-    where event_key in (select replaced.event_key from {{ arg_dict["temp_relation"] }} as replaced);
+    where {{ is_delivered_again() }};
+    {{ get_incremental_replace_batches_sql(arg_dict) }}
+{% endmacro %}
+
+
+{#- What is read off deliveries: whole batches. -#}
+{% macro get_incremental_replace_batches_sql(arg_dict) %}
     delete from {{ arg_dict["target_relation"] }}
     where
         batch_at in (
@@ -35,14 +41,23 @@ rows that they replace are deleted first, in the same transaction.
 
 {#- Whatever is computed session by session: all rows that earlier runs made of changed sessions. Most of
     those are new, so there is less to look through than by the sessions themselves. The model's `instant`
-    is a column that never lies before the start of the session. -#}
+    is a column that lies between the start of the session and the last timer of its island. -#}
 {% macro get_incremental_replace_sessions_sql(arg_dict) %}
-    {%- set known = "(select session_id, known_from from " ~ ref("int_changed_sessions")
-        ~ " where known_from is not null) as known" -%}
     delete from {{ arg_dict["target_relation"] }}
     where
-        session_id in (select known.session_id from {{ known }})
-        and {{ config.require("instant") }} >= {{ first_instant(known, "known_from") }};
+        session_id in (
+            select known.session_id from {{ ref("int_changed_sessions") }} as known
+            where known.known_from is not null
+        )
+        and {{ in_known_periods(config.require("instant")) }};
+    {{ insert_computed(arg_dict) }}
+{% endmacro %}
+
+
+{#- What looks across the sessions of a person: all rows of the people whom something changed for. -#}
+{% macro get_incremental_replace_people_sql(arg_dict) %}
+    delete from {{ arg_dict["target_relation"] }}
+    where {{ person_changed() }};
     {{ insert_computed(arg_dict) }}
 {% endmacro %}
 

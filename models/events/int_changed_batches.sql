@@ -1,10 +1,13 @@
 {% set judged_deliveries = earlier_state('int_events_checked') %}
 
 -- a batch is what was taken in within one minute. It is judged again when its count is not what was
--- judged, or when the tracking plan is another by now; at first that is every batch
+-- judged, when a run judged it that died, or when the tracking plan is another by now; at first
+-- that is every batch
 with
 
 {% if is_built_before(judged_deliveries) %}
+
+    {% set first_batch = first_batch_to_count(judged_deliveries) %}
 
     arrived as (
 
@@ -13,6 +16,7 @@ with
             count(*) as delivery_count
 
         from {{ ref('int_events_unioned') }}
+        where loaded_at >= {{ first_batch }}
         group by loaded_at
 
     ),
@@ -32,18 +36,19 @@ with
 
         select
             batch_at,
-            count(*) as delivery_count
+            count(*) as delivery_count,
+            count(
+                case
+                    when
+                        plan_version = '{{ plan_version() }}'
+                        and revision <= {{ last_mark().revision }}
+                        then 1
+                end
+            ) as settled_count
 
         from {{ judged_deliveries }}
+        where batch_at >= {{ first_batch }}
         group by batch_at
-
-    ),
-
-    judged_by_another_plan as (
-
-        select distinct batch_at
-        from {{ judged_deliveries }}
-        where plan_version != '{{ plan_version() }}'
 
     )
 
@@ -53,9 +58,7 @@ with
     where
         judged.delivery_count is null
         or judged.delivery_count != delivered.delivery_count
-        or delivered.batch_at in (
-            select judged_by_another_plan.batch_at from judged_by_another_plan
-        )
+        or judged.settled_count != judged.delivery_count
 
 {% else %}
 

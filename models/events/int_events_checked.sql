@@ -2,6 +2,7 @@
 
 -- the verdict over every delivered event: rejection_reason is null for those that are accepted
 {{ after('int_changed_batches') }}
+{{ after('int_repeated_deliveries') }}
 with
 
 catalog as (
@@ -21,7 +22,8 @@ new_deliveries as (
     select
         named.*,
         date_trunc('minute', named.loaded_at) as batch_at,
-        {{ hash_key('named.event_id') }} as event_key
+        -- none where there is no id: those are no deliveries of one event
+        case when named.event_id is not null then {{ hash_key('named.event_id') }} end as event_key
 
     from {{ ref('int_events_named') }} as named
     {% if is_incremental() %}
@@ -32,26 +34,14 @@ new_deliveries as (
 
 ),
 
--- a new delivery is compared with every earlier one of the same event; when the first of them
--- arrived is looked up before, which reads two columns of history instead of all
+-- a new delivery is compared with every earlier one of the same event
 deliveries as (
 
     select {{ delivery_columns() }} from new_deliveries
     {% if is_incremental() %}
         union all
         select {{ delivery_columns() }} from {{ this }}
-        where
-            event_key in (select new_deliveries.event_key from new_deliveries)
-            and batch_at >= {{ first_instant(
-                "(select batch_at from " ~ this ~ " where event_key in (select "
-                ~ hash_key("event_id") ~ " from " ~ ref('int_events_named')
-                ~ " where loaded_at >= " ~ first_instant(ref('int_changed_batches'), 'batch_at')
-                ~ ")) as repeated", 'batch_at'
-            ) }}
-            and batch_at not in (
-                select changed_batches.batch_at
-                from {{ ref('int_changed_batches') }} as changed_batches
-            )
+        where {{ is_delivered_again() }}
     {% endif %}
 
 ),

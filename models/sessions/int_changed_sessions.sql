@@ -80,10 +80,7 @@ spans as (
         from spans
         where
             is_current
-            and island_id in (
-                select later.island_id from spans as later
-                where later.is_current and later.session_id != later.island_id
-            )
+            and (started_at > island_started_at or ended_at < island_ended_at)
 
     ),
 
@@ -103,7 +100,10 @@ spans as (
     select
         session_id,
         started_at,
-        case when revision > {{ mark.revision }} then known_from else started_at end as known_from
+        island_ended_at,
+        case when revision > {{ mark.revision }} then known_from else started_at end as known_from,
+        case when revision > {{ mark.revision }} then known_until else island_ended_at end
+            as known_until
 
     from spans
     where session_id in (select affected_with_parts.session_id from affected_with_parts)
@@ -113,7 +113,10 @@ spans as (
     select
         session_id,
         started_at,
-        coalesce(known_from, started_at) as known_from
+        island_ended_at,
+        coalesce(known_from, started_at) as known_from,
+        -- timers may have been longer under another configuration
+        timestamp '9999-12-31 00:00:00' as known_until
 
     from spans
 

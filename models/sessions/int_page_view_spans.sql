@@ -11,6 +11,12 @@ spans as (
 
 ),
 
+accepted_events as (
+
+    {{ events_of_changed_sessions() }}
+
+),
+
 page_views as (
 
     select
@@ -22,11 +28,8 @@ page_views as (
             {{ hash_id(["'page_view'", 'event_id']) }}
         ) as page_view_id
 
-    from {{ ref('int_events_checked') }}
-    where
-        rejection_reason is null
-        and event_name = 'page_view'
-        and {{ recent_enough('event_at') }}
+    from accepted_events
+    where event_name = 'page_view'
 
 ),
 

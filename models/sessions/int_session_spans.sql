@@ -2,7 +2,8 @@
 
 -- from when to when each session lasted. A session that late data merged into another, or whose
 -- first event changed, stays here as a retired one, so that its old id can still be followed.
--- known_from is no later than any row that an earlier run made of the session; null if none did
+-- All that earlier runs made of a session lies between known_from and the last timer after
+-- known_until; both are null if there is nothing
 {{ after('int_touched_islands') }}
 with
 
@@ -70,7 +71,8 @@ spans as (
 
     select
         spans.*,
-        least(earlier.started_at, earlier.known_from) as known_from
+        least(earlier.started_at, earlier.known_from) as known_from,
+        greatest(earlier.island_ended_at, earlier.known_until) as known_until
 
     from spans
     left join {{ this }} as earlier on spans.session_id = earlier.session_id
@@ -87,7 +89,8 @@ spans as (
         cast(null as {{ dbt.type_string() }}) as island_id,
         false as is_current,
         {{ latest_revision() }} as revision,
-        least(earlier.started_at, earlier.known_from) as known_from
+        least(earlier.started_at, earlier.known_from) as known_from,
+        greatest(earlier.island_ended_at, earlier.known_until) as known_until
 
     from {{ this }} as earlier
     {% if is_narrowed(this) %}
@@ -104,7 +107,8 @@ spans as (
 
     select
         *,
-        cast(null as timestamp) as known_from
+        cast(null as timestamp) as known_from,
+        cast(null as timestamp) as known_until
 
     from spans
 

@@ -11,10 +11,7 @@ session_spans as (
 
 accepted_events as (
 
-    select * from {{ ref('int_events_checked') }}
-    where
-        rejection_reason is null
-        and {{ recent_enough('event_at') }}
+    {{ events_of_changed_sessions() }}
 
 ),
 

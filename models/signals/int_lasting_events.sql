@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', instant='event_at') }}
 
 -- the few events whose meaning outlasts their session; what looks across sessions reads these alone
+{{ after('int_changed_people') }}
 with
 
 session_events as (
@@ -22,4 +23,4 @@ select
     properties
 
 from session_events
-where category in ('milestone', 'setup') or event_name = 'sign_up'
+where {{ is_lasting() }}

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='replace_people') }}
+
 -- a milestone of the tracking plan, with the time since sign-up where that was known by then: what
 -- is said of a person afterwards is not written back
 with
@@ -8,7 +10,7 @@ milestones as (
     from {{ ref('int_lasting_events') }} as lasting_events
     inner join {{ ref('event_catalog') }} as event_catalog
         on lasting_events.event_name = event_catalog.event_name
-    where event_catalog.is_milestone
+    where event_catalog.is_milestone and {{ person_changed() }}
 
 ),
 
@@ -19,7 +21,7 @@ sign_ups as (
         min(event_at) as signed_up_at
 
     from {{ ref('int_lasting_events') }}
-    where event_name = 'sign_up'
+    where event_name = 'sign_up' and user_key in (select milestones.user_key from milestones)
     group by user_key
 
 ),

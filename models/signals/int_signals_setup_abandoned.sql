@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='replace_people') }}
+
 -- a set-up was begun and not finished within its window, in this session or any other
 with
 
@@ -26,6 +28,13 @@ thresholds as (
 
 ),
 
+judged as (
+
+    select * from setup_events
+    where {{ person_changed() }}
+
+),
+
 -- begun before signing in, or on another device: the browser's trace and the person's both count
 traces as (
 
@@ -36,6 +45,7 @@ traces as (
         setup_id,
         is_completed
     from setup_events
+    where actor_id in (select judged.actor_id from judged)
 
     union all
 
@@ -46,6 +56,7 @@ traces as (
         setup_id,
         is_completed
     from setup_events
+    where user_key in (select judged.user_key from judged)
 
 ),
 
@@ -93,16 +104,16 @@ starts as (
 timed as (
 
     select
-        setup_events.*,
+        judged.*,
         starts.completed_at,
         starts.resumed_from_at,
         thresholds.threshold,
         thresholds.version,
-        {{ add_seconds('setup_events.event_at', 'thresholds.threshold') }} as due_at
+        {{ add_seconds('judged.event_at', 'thresholds.threshold') }} as due_at
 
     from starts
-    inner join setup_events on starts.event_id = setup_events.event_id
-    {{ join_threshold('setup_events', at='setup_events.event_at') }} -- noqa: PRS
+    inner join judged on starts.event_id = judged.event_id
+    {{ join_threshold('judged', at='judged.event_at') }} -- noqa: PRS
 
 )
 

@@ -14,7 +14,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-NEVER_COMPARED = {"mark_number", "revision", "changed_from", "known_from", "plan_version"}
+NEVER_COMPARED = {
+    "mark_number",
+    "revision",
+    "changed_from",
+    "known_from",
+    "known_until",
+    "plan_version",
+}
 
 
 def kairos(home: Path, *args: str, status: int = 0) -> dict:

@@ -24,17 +24,20 @@ OUTPUTS = (
 SCRATCH = frozenset(
     {
         "int_changed_batches",
+        "int_repeated_deliveries",
         "int_touched_islands",
         "int_island_events",
         "int_islands",
         "int_long_islands_split",
         "int_changed_sessions",
+        "int_changed_periods",
+        "int_changed_people",
     }
 )
 """Tables that hold the work of one run; what they hold differs between runs by design."""
 
 NEVER_COMPARED = frozenset(
-    {"revision", "changed_from", "plan_version", "mark_number", "known_from"}
+    {"revision", "changed_from", "plan_version", "mark_number", "known_from", "known_until"}
 )
 """Columns that tell when a row was computed, which is what may differ."""
 
@@ -156,6 +159,23 @@ def _strategies() -> dict:
             def first_instant(relation: str, column: str) -> str:
                 return f"(select coalesce(min({column}), timestamp '9999-12-31') from {relation})"
 
+            def in_known_periods(at: str) -> str:
+                return (
+                    "exists (select 1 from kairos.int_changed_periods as periods "
+                    f"where is_known and {at} between starts_at and ends_at)"
+                )
+
+            def is_delivered_again() -> str:
+                repeated = "kairos.int_repeated_deliveries"
+                return f"event_key in (select event_key from {repeated})"
+
+            def person_changed() -> str:
+                people = "kairos.int_changed_people"
+                return (
+                    f"(actor_id in (select actor_id from {people} where actor_id is not null) "
+                    f"or user_key in (select user_key from {people}))"
+                )
+
             class Config:
                 @staticmethod
                 def require(key: str) -> str:
@@ -171,6 +191,9 @@ def _strategies() -> dict:
             return template.render(
                 ref=lambda relation: f"kairos.{relation}",
                 first_instant=first_instant,
+                in_known_periods=in_known_periods,
+                is_delivered_again=is_delivered_again,
+                person_changed=person_changed,
                 config=Config,
                 arguments={
                     "target_relation": f"kairos.{model.name}",
@@ -181,5 +204,12 @@ def _strategies() -> dict:
 
         return render
 
-    names = ("replace_deliveries", "replace_spans", "replace_actors", "replace_sessions")
+    names = (
+        "replace_deliveries",
+        "replace_batches",
+        "replace_spans",
+        "replace_actors",
+        "replace_sessions",
+        "replace_people",
+    )
     return {name: strategy(name) for name in names}

@@ -1,7 +1,9 @@
-"""Law 1 where it is said late what somebody was: lists may be older than their arrival."""
+"""Law 1 for what is said of people: lists may be older than their arrival, and runs may die."""
+
+import pytest
 
 from tests.harness import Happening, Statement
-from tests.laws.incremental import IncrementalLine
+from tests.laws.incremental import IncrementalLine, Interrupted
 from tests.laws.test_law_1_arrival_order import differences
 
 DAY = 86_400.0
@@ -40,4 +42,25 @@ def test_what_is_said_late_counts_from_when_it_was_so(plain, narrowed) -> None:
     anew.load(DONE, loaded_at=LATER)
     anew.load_statements(SAID, loaded_at=LATER + 5)
     anew.run(LATER + 10, full_refresh=True)
+    assert differences(line, anew) == {}
+
+
+def test_what_events_say_is_read_off_them_by_the_next_run(plain, narrowed) -> None:
+    """A run that dies in between has judged the events, which are new to nobody after that."""
+    said = [
+        Happening(at, "identify", {"traits": {"segment": segment}}, event_id=segment, user_id="ann")
+        for at, segment in ((0.0, "business"), (1.0, "self_serve"))
+    ]
+    line, anew = (IncrementalLine(plain, narrowed) for _ in range(2))
+    line.load(said[:1], loaded_at=10)
+    line.run(10)
+    line.load(said[1:], loaded_at=20)
+    names = [model.name for model in line.plain]
+    with pytest.raises(Interrupted):
+        line.run(20, killed_after=names.index("int_events_checked") + 1)
+    line.run(20)
+
+    anew.load(said[:1], loaded_at=10)
+    anew.load(said[1:], loaded_at=20)
+    anew.run(20, full_refresh=True)
     assert differences(line, anew) == {}
