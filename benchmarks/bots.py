@@ -181,8 +181,12 @@ def _distinct(values: Iterable[str]) -> list[str]:
 
 
 def _browsers(values: Iterable[str]) -> list[str]:
-    """Keep what has the form of a browser's: lists of devices hold jokes and bare numbers, too."""
-    return [value for value in values if value.lower().startswith(("mozilla/", "opera/"))]
+    """Keep what has the form of a browser's: lists of devices hold jokes and bare numbers, too.
+
+    Outlook has that form when it fetches the pictures of a mail, and is no browser.
+    """
+    agents = [value for value in values if value.lower().startswith(("mozilla/", "opera/"))]
+    return [agent for agent in agents if "microsoft outlook" not in agent.lower()]
 
 
 def speed(count: int, values: Sequence[str]) -> float:

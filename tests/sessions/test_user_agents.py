@@ -44,9 +44,14 @@ def test_f8_crawlers_of_the_fixtures_are_recognised(name: str):
         "frobnicate 0.3 (Linux 6.1; x86_64)",
         "Mozilla/5.0 (compatible; Frobnicator/7; en; Linux x86_64)",
         "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/115.0 see www.example.co",
+        "Mozilla/4.0 (compatible; MSIE 8.0; Linux x86_64)",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/131.0.0.0 Safari/537.36 Zabbix/7.0",
+        "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Trident/7.0; "
+        "Microsoft Outlook 16.0.1; ms-office)",
     ],
 )
-def test_a_machine_of_no_list_is_told_by_its_form(user_agent: str):
+def test_a_machine_is_told_by_its_form_or_by_a_name_in_a_browsers_clothes(user_agent: str):
     assert judge([user_agent]) == [True]
 
 
@@ -63,6 +68,8 @@ def test_a_machine_of_no_list_is_told_by_its_form(user_agent: str):
         "HbbTV/1.4.1 (+DRM;Panasonic;SmartTV2019mid;0.753;4a01-0003 0040-0000;SmartTV2019;)",
         "Links (2.21; Linux 5.10 x86_64; GNU C 10.2.1; 80x24)",
         "Mozilla/5.0 (compatible; Konqueror/3.5; Linux)",
+        "Mozilla/4.0 (compatible; MSIE 6.0; Linux i686; en) Opera 9.70",
+        "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Trident/7.0; .NET4.0E; ms-office)",
         "Mozilla/5.0 (Linux; Android 8.0; HUAWEI NXT-AL10 Build/HUAWEINXT-AL10; wv) "
         "AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/57.0.2987.132 MQQBrowser/6.2 "
         "Mobile Safari/537.36 MicroMessenger/7.0.1380 Process/tools NetType/WIFI",
