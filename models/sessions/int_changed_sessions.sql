@@ -3,31 +3,24 @@
 {{ after('identities') }}
 {{ after('int_identity_spans') }}
 {{ after('user_segments') }}
-with
-
-spans as (
-
-    select * from {{ ref('int_session_spans') }}
-
-)
-
 {% set mark = last_mark() %}
 {% if is_narrowed(earlier_state('session_events')) %}
 
-    ,
+    -- each part reads for itself, so that the engine can skip what that part does not need
+    with
 
     affected as (
 
         -- its events changed
         select session_id
-        from spans
+        from {{ ref('int_session_spans') }}
         where revision > {{ mark.revision }}
 
         union
 
         -- who it was became known, or changed
         select spans.session_id
-        from spans
+        from {{ ref('int_session_spans') }} as spans
         inner join {{ ref('int_identity_spans') }} as identity_spans
             on
                 spans.actor_id = identity_spans.actor_id
@@ -41,7 +34,7 @@ spans as (
         from {{ ref('user_segments') }} as user_segments
         inner join {{ ref('identities') }} as identities
             on user_segments.user_key = identities.user_key
-        inner join spans
+        inner join {{ ref('int_session_spans') }} as spans
             on
                 identities.actor_id = spans.actor_id
                 and spans.ended_at >= user_segments.effective_from
@@ -51,7 +44,7 @@ spans as (
 
         select spans.session_id
         from {{ ref('user_segments') }} as user_segments
-        inner join spans
+        inner join {{ ref('int_session_spans') }} as spans
             on
                 user_segments.user_key = spans.actor_id
                 and spans.ended_at >= user_segments.effective_from
@@ -61,7 +54,7 @@ spans as (
 
         -- time went on: a silence in it may have become a signal
         select session_id
-        from spans
+        from {{ ref('int_session_spans') }}
         where
             is_current
             and {{ mark.as_of }} < {{ as_of() }}
@@ -77,7 +70,7 @@ spans as (
             session_id,
             island_id
 
-        from spans
+        from {{ ref('int_session_spans') }}
         where
             is_current
             and (started_at > island_started_at or ended_at < island_ended_at)
@@ -105,7 +98,7 @@ spans as (
         case when revision > {{ mark.revision }} then known_until else island_ended_at end
             as known_until
 
-    from spans
+    from {{ ref('int_session_spans') }}
     where session_id in (select affected_with_parts.session_id from affected_with_parts)
 
 {% else %}
@@ -118,6 +111,6 @@ spans as (
         -- timers may have been longer under another configuration
         timestamp '9999-12-31 00:00:00' as known_until
 
-    from spans
+    from {{ ref('int_session_spans') }}
 
 {% endif %}
