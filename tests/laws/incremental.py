@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC
+from functools import cache
 
 import duckdb
 import jinja2
@@ -150,9 +151,17 @@ def _anew(model: Model) -> str:
     return "view" if model.materialized == "view" else "table"
 
 
+@cache
+def _template(strategy: str) -> jinja2.Template:
+    """Return a strategy as a template: Jinja takes longer to read it than DuckDB to run it."""
+    source = (PROJECT / "macros" / "strategies.sql").read_text()
+    return jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
+        source + "{{ get_incremental_" + strategy + "_sql(arguments) }}"
+    )
+
+
 def _strategies() -> dict:
     """Render the project's own strategies, with dbt's part played by a few stand-ins."""
-    source = (PROJECT / "macros" / "strategies.sql").read_text()
 
     def strategy(name: str):
         def render(model: Model, computed: str, columns: list[str]) -> str:
@@ -185,10 +194,7 @@ def _strategies() -> dict:
                 def __init__(self, name: str) -> None:
                     self.quoted = f'"{name}"'
 
-            template = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
-                source + "{{ get_incremental_" + name + "_sql(arguments) }}"
-            )
-            return template.render(
+            return _template(name).render(
                 ref=lambda relation: f"kairos.{relation}",
                 first_instant=first_instant,
                 in_known_periods=in_known_periods,
