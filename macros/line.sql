@@ -49,16 +49,22 @@ that fails or is killed leaves no mark, so the next one does its work again; doi
         {%- do run_query("delete from " ~ line_marks()) -%}
     {%- else -%}
         {%- set mark = last_mark() -%}
+        {%- set ledger = ledger_taken() -%}
         {%- if mark.is_later -%}
-            {%- do exceptions.raise_compiler_error(
-                "as_of " ~ as_of_text() ~ " lies before the last run, which was at "
-                ~ mark.as_of | replace("timestamp ", "") ~ ": "
-                ~ "the tables already hold what was loaded since. Give a later as_of, or build the past "
-                ~ "anew with --full-refresh."
-            ) -%}
+            {%- do refuse("the last run, which was at " ~ mark.as_of | replace("timestamp ", "")) -%}
+        {%- elif ledger.is_later -%}
+            {%- do refuse("a run that read what the ledger knew at '" ~ ledger.until ~ "'") -%}
         {%- endif -%}
     {%- endif -%}
 {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro refuse(run) -%}
+{%- do exceptions.raise_compiler_error(
+    "as_of " ~ as_of_text() ~ " lies before " ~ run ~ ": the tables already hold what was loaded since. "
+    ~ "Give a later as_of, or build the past anew with --full-refresh."
+) -%}
 {%- endmacro -%}
 
 

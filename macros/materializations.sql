@@ -31,7 +31,7 @@ the place of an old table, and a view whose definition is what it was can stay.
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {%- if not flags.FULL_REFRESH and definitions_of_views().get(this.identifier) == definition -%}
+    {%- if not flags.FULL_REFRESH and definitions_of_relations().get(this.identifier) == definition -%}
         {%- call noop_statement("main", "KEPT", "CREATE VIEW") -%}{{ sql }}{%- endcall -%}
     {%- else -%}
         {%- call statement("main") -%}
@@ -73,12 +73,15 @@ drop {{ relation.type }} if exists {{ relation }};
 {%- endmacro -%}
 
 
-{#- The definition of each view as its comment keeps it, by name. -#}
-{%- macro definitions_of_views() -%}
+{#- The definition of each view and table as its comment keeps it, by name. -#}
+{%- macro definitions_of_relations() -%}
 {%- set definitions = {} -%}
 {%- for row in answer(
-    "select view_name, comment from duckdb_views() where database_name = '" ~ this.database
-    ~ "' and schema_name = '" ~ this.schema ~ "' and comment is not null"
+    "select name, comment from ("
+    ~ "select view_name as name, comment, database_name, schema_name from duckdb_views() union all "
+    ~ "select table_name, comment, database_name, schema_name from duckdb_tables()) as relations "
+    ~ "where database_name = '" ~ this.database ~ "' and schema_name = '" ~ this.schema
+    ~ "' and comment is not null"
 ) -%}
     {%- do definitions.update({row[0]: row[1]}) -%}
 {%- endfor -%}

@@ -62,6 +62,33 @@ rows that they replace are deleted first, in the same transaction.
 {% endmacro %}
 
 
+{#- Operations: by their id, unless the change that came was overtaken by one that is there. -#}
+{% macro get_incremental_replace_operations_sql(arg_dict) %}
+    delete from {{ arg_dict["temp_relation"] }} as computed
+    where
+        exists (
+            select 1 from {{ arg_dict["target_relation"] }} as held
+            where
+                held.operation_id = computed.operation_id
+                and held.ledger_sequence > computed.ledger_sequence
+        );
+    delete from {{ arg_dict["target_relation"] }}
+    where
+        operation_id in (
+            select computed.operation_id from {{ arg_dict["temp_relation"] }} as computed
+        );
+    {{ insert_computed(arg_dict) }}
+{% endmacro %}
+
+
+{#- What is acknowledged: by person and object, also where nothing is any more. -#}
+{% macro get_incremental_replace_state_sql(arg_dict) %}
+    delete from {{ arg_dict["target_relation"] }} as held
+    where {{ has_changed_key("held") }};
+    {{ insert_computed(arg_dict) }}
+{% endmacro %}
+
+
 {% macro insert_computed(arg_dict) %}
     {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") %}
     insert into {{ arg_dict["target_relation"] }} ({{ columns }})

@@ -24,7 +24,7 @@ UNIQUE_ID = "dagster_dbt/unique_id"
 """The metadata in which a specification carries the dbt node that it stands for."""
 
 OUTCOMES = "path:models/outcomes"
-HISTORY = ("sync_operations", "sync_runs", "sync_state")
+HISTORY = ("stg_ledger__sync_operations", "sync_operations", "sync_runs", "sync_state")
 """Built before the plan, which is made against them, and again when the syncs have changed them."""
 
 RECORDED = dg.AssetKey("deliveries_recorded")

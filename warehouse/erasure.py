@@ -299,9 +299,12 @@ _KEPT = {
     """,
     "trigger_decisions": _OF_USER.format(column="user_key"),
     "sync_plan": _OF_USER.format(column="user_key"),
+    "stg_ledger__sync_operations": _OF_USER.format(column="user_key"),
+    "sync_state": _OF_USER.format(column="user_key"),
 }
-"""What no full refresh makes anew, gates first, which are found by their decisions; and the plan,
-from which a run could deliver before that refresh."""
+"""What no full refresh makes anew, gates first, which are found by their decisions; the plan, from
+which a run could deliver before that refresh; and what follows the ledger, of which any other run
+would make another plan for them, should that refresh fail."""
 
 
 def _write_down(connection: duckdb.DuckDBPyConnection, traces: Traces) -> None:

@@ -1,3 +1,5 @@
+{{ config(materialized="view") }}
+
 select
     operation_id,
     idempotency_key,
@@ -19,6 +21,7 @@ select
     http_status,
     error_code,
     error_message,
-    ledger_sequence
+    ledger_sequence,
+    loaded_at
 
 from {{ ref('stg_ledger__sync_operations') }}

@@ -1,9 +1,15 @@
+{{ config(
+    materialized="incremental",
+    incremental_strategy="replace_state",
+    post_hook="{{ keep_definition() }}",
+) }}
+
 with
 
 acknowledged as (
 
-    select * from {{ ref('sync_operations') }}
-    where {{ is_acknowledged('state') }}
+    select * from {{ ref('sync_operations') }} as operations
+    where {{ is_acknowledged('state') }} and {{ has_changed_key('operations') }}
 
 ),
 
@@ -33,6 +39,7 @@ select
     field_names,
     acknowledged_at,
     ledger_sequence,
+    loaded_at,
     acknowledged_count,
     operation != 'remove' as is_present
 

@@ -47,6 +47,18 @@ WITH_RETIRED = frozenset({"int_session_spans", "int_identity_spans"})
 """Tables that also hold what is no longer true, for the runs to come."""
 
 
+STRATEGIES = (
+    "replace_deliveries",
+    "replace_batches",
+    "replace_spans",
+    "replace_actors",
+    "replace_sessions",
+    "replace_people",
+    "replace_operations",
+    "replace_state",
+)
+
+
 class Interrupted(Exception):
     """A run was killed."""
 
@@ -63,7 +75,7 @@ class IncrementalLine:
         )
         self.plain = self._models(plain)
         self.narrowed = {model.name: model for model in self._models(narrowed)}
-        self.strategies = _strategies()
+        self.strategies = strategies()
 
     def _models(self, project: CompiledProject) -> list[Model]:
         models = []
@@ -103,7 +115,8 @@ class IncrementalLine:
             if not has_state:
                 execute(replace(model, materialized=_anew(model)).statement(now))
             elif model.strategy in self.strategies:
-                self._replace_what_changed(self.narrowed[model.name], now)
+                narrowed = self.narrowed[model.name]
+                replace_what_changed(self.connection, narrowed, self.strategies, now)
             else:
                 narrowed = self.narrowed[model.name]
                 execute(replace(narrowed, materialized=_anew(model)).statement(now))
@@ -112,20 +125,6 @@ class IncrementalLine:
             "(select coalesce(max(revision), 0) from kairos.int_events_checked), ?",
             [instant(as_of)],
         )
-
-    def _replace_what_changed(self, model: Model, now) -> None:
-        execute = self.connection.execute
-        execute("begin")
-        computed = replace(model, name=f"{model.name}__computed", materialized="table")
-        execute(computed.statement(now))
-        columns = execute(
-            "select list(column_name order by column_index) from duckdb_columns() "
-            f"where schema_name = 'kairos' and table_name = '{model.name}'"
-        ).fetchone()[0]
-        strategy = self.strategies[model.strategy]
-        execute(strategy(model, f"kairos.{computed.name}", columns))
-        execute(f"drop table kairos.{computed.name}")
-        execute("commit")
 
     def tables(self) -> dict[str, list[tuple]]:
         """Return every table that holds results, its rows in order."""
@@ -147,44 +146,30 @@ class IncrementalLine:
         return contents
 
 
+def replace_what_changed(connection, model: Model, known: dict, now) -> None:
+    """Work in what changed, in one transaction, as dbt does with an incremental model."""
+    execute = connection.execute
+    execute("begin")
+    computed = replace(model, name=f"{model.name}__computed", materialized="table")
+    execute(computed.statement(now))
+    columns = execute(
+        "select list(column_name order by column_index) from duckdb_columns() "
+        f"where schema_name = 'kairos' and table_name = '{model.name}'"
+    ).fetchone()[0]
+    execute(known[model.strategy](model, f"kairos.{computed.name}", columns))
+    execute(f"drop table kairos.{computed.name}")
+    execute("commit")
+
+
 def _anew(model: Model) -> str:
     return "view" if model.materialized == "view" else "table"
 
 
-@cache
-def _template(strategy: str) -> jinja2.Template:
-    """Return a strategy as a template: Jinja takes longer to read it than DuckDB to run it."""
-    source = (PROJECT / "macros" / "strategies.sql").read_text()
-    return jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
-        source + "{{ get_incremental_" + strategy + "_sql(arguments) }}"
-    )
-
-
-def _strategies() -> dict:
+def strategies() -> dict:
     """Render the project's own strategies, with dbt's part played by a few stand-ins."""
 
     def strategy(name: str):
         def render(model: Model, computed: str, columns: list[str]) -> str:
-            def first_instant(relation: str, column: str) -> str:
-                return f"(select coalesce(min({column}), timestamp '9999-12-31') from {relation})"
-
-            def in_known_periods(at: str) -> str:
-                return (
-                    "exists (select 1 from kairos.int_changed_periods as periods "
-                    f"where is_known and {at} between starts_at and ends_at)"
-                )
-
-            def is_delivered_again() -> str:
-                repeated = "kairos.int_repeated_deliveries"
-                return f"event_key in (select event_key from {repeated})"
-
-            def person_changed() -> str:
-                people = "kairos.int_changed_people"
-                return (
-                    f"(actor_id in (select actor_id from {people} where actor_id is not null) "
-                    f"or user_key in (select user_key from {people}))"
-                )
-
             class Config:
                 @staticmethod
                 def require(key: str) -> str:
@@ -196,10 +181,12 @@ def _strategies() -> dict:
 
             return _template(name).render(
                 ref=lambda relation: f"kairos.{relation}",
-                first_instant=first_instant,
-                in_known_periods=in_known_periods,
-                is_delivered_again=is_delivered_again,
-                person_changed=person_changed,
+                first_instant=_first_instant,
+                in_known_periods=_in_known_periods,
+                is_delivered_again=_is_delivered_again,
+                person_changed=_person_changed,
+                is_incremental=lambda: True,
+                this=f"kairos.{model.name}",
                 config=Config,
                 arguments={
                     "target_relation": f"kairos.{model.name}",
@@ -210,12 +197,38 @@ def _strategies() -> dict:
 
         return render
 
-    names = (
-        "replace_deliveries",
-        "replace_batches",
-        "replace_spans",
-        "replace_actors",
-        "replace_sessions",
-        "replace_people",
+    return {name: strategy(name) for name in STRATEGIES}
+
+
+@cache
+def _template(strategy: str) -> jinja2.Template:
+    """Return a strategy as a template: Jinja takes longer to read it than DuckDB to run it."""
+    macros = PROJECT / "macros"
+    source = "".join((macros / name).read_text() for name in ("ledger.sql", "strategies.sql"))
+    return jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
+        source + "{{ get_incremental_" + strategy + "_sql(arguments) }}"
     )
-    return {name: strategy(name) for name in names}
+
+
+def _first_instant(relation: str, column: str) -> str:
+    return f"(select coalesce(min({column}), timestamp '9999-12-31') from {relation})"
+
+
+def _in_known_periods(at: str) -> str:
+    return (
+        "exists (select 1 from kairos.int_changed_periods as periods "
+        f"where is_known and {at} between starts_at and ends_at)"
+    )
+
+
+def _is_delivered_again() -> str:
+    repeated = "kairos.int_repeated_deliveries"
+    return f"event_key in (select event_key from {repeated})"
+
+
+def _person_changed() -> str:
+    people = "kairos.int_changed_people"
+    return (
+        f"(actor_id in (select actor_id from {people} where actor_id is not null) "
+        f"or user_key in (select user_key from {people}))"
+    )

@@ -1,9 +1,15 @@
+{{ config(
+    materialized="incremental",
+    incremental_strategy="replace_operations",
+    post_hook="{{ keep_definition() }}",
+) }}
+
 with
 
 changes as (
 
-    select * from {{ source('raw', 'sync_operations') }}
-    where loaded_at <= {{ as_of() }}
+    select * from {{ source('raw', 'sync_operations') }} as log
+    where loaded_at <= {{ as_of() }} and {{ is_not_taken('log', 'sequence') }}
 
 ),
 
@@ -44,7 +50,8 @@ select
     planned_at,
     sent_at,
     acknowledged_at,
-    expires_at
+    expires_at,
+    loaded_at
 
 from numbered
 where recency = 1
