@@ -84,7 +84,10 @@ rows that they replace are deleted first, in the same transaction.
 {#- What is acknowledged: by person and object, also where nothing is any more. -#}
 {% macro get_incremental_replace_state_sql(arg_dict) %}
     delete from {{ arg_dict["target_relation"] }} as held
-    where {{ has_changed_key("held") }};
+    where
+        exists (
+            select 1 from ({{ changed_keys() }}) as changed where {{ is_of_key("held", "changed") }}
+        );
     {{ insert_computed(arg_dict) }}
 {% endmacro %}
 

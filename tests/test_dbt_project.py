@@ -1,5 +1,6 @@
 """The dbt project builds on an empty warehouse, and every unit test beside its models holds."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from reverse_etl.model import State
 from warehouse.connection import connect
 from warehouse.home import Home
-from warehouse.transform import Transformation, build
+from warehouse.transform import Transformation, TransformationFailed, build
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +127,45 @@ def test_a_destination_that_was_not_synced_for_a_day_is_warned_about(home, built
         found = [destination for destination, *_ in connection.execute(query).fetchall()]
         connection.execute("rollback")
     assert found == silent
+
+
+OF_AN_EARLIER_VERSION = """
+drop view kairos.sync_operations;
+drop table kairos.stg_ledger__sync_operations;
+create view kairos.stg_ledger__sync_operations as select 'of then' as operation_id;
+create table kairos.sync_operations as select 'of then' as operation_id;
+alter table kairos.sync_state drop column loaded_at;
+comment on table kairos.sync_state is null;
+insert into kairos.sync_state (destination, kind, object_key, user_key, is_present)
+values ('webhook', 'audience', 'a', 'of then', true)
+"""
+
+
+def test_what_follows_the_ledger_is_taken_over_from_an_earlier_version_and_goes_on(home, built):
+    names = ["stg_ledger__sync_operations", "sync_operations", "sync_state"]
+    now = datetime.now(UTC) + timedelta(hours=1)
+
+    def follow(state: str, sequence: int, at: datetime) -> list[tuple]:
+        with connect(home) as connection:
+            connection.execute(
+                "insert into raw.sync_operations by name select 'o' as operation_id, "
+                "'k' as idempotency_key, 'webhook' as destination, 'audience' as kind, "
+                "'add' as operation, 'a' as object_key, 'ann' as user_key, $state as state, "
+                "$sequence as sequence, $at as loaded_at",
+                {"state": state, "sequence": sequence, "at": at.replace(tzinfo=None)},
+            )
+        build(home, at, select=names)
+        with connect(home) as connection:
+            return connection.execute(
+                "select operations.state, operations.ledger_sequence, known.acknowledged_count "
+                "from kairos.sync_operations as operations "
+                "full outer join kairos.sync_state as known using (user_key)"
+            ).fetchall()
+
+    with connect(home) as connection:
+        connection.execute(OF_AN_EARLIER_VERSION)
+    assert follow("planned", 1, now) == [("planned", 1, None)]
+    assert follow("accepted", 2, now + timedelta(hours=1)) == [("accepted", 2, 1)]
+    # what these tables hold cannot be taken out of them again
+    with pytest.raises(TransformationFailed, match="lies before a run that read what the ledger"):
+        build(home, now + timedelta(minutes=30), select=names)

@@ -8,8 +8,13 @@ with
 
 acknowledged as (
 
-    select * from {{ ref('sync_operations') }} as operations
-    where {{ is_acknowledged('state') }} and {{ has_changed_key('operations') }}
+    select operations.* from {{ ref('sync_operations') }} as operations
+    {%- if is_incremental() %}
+        -- joined, not asked for each: the engine then begins with the few
+        inner join ({{ changed_keys() }}) as changed
+            on {{ is_of_key('operations', 'changed') }}
+    {%- endif %}
+    where {{ is_acknowledged('operations.state') }}
 
 ),
 

@@ -186,6 +186,7 @@ def strategies() -> dict:
                 is_delivered_again=_is_delivered_again,
                 person_changed=_person_changed,
                 is_incremental=lambda: True,
+                var=lambda _: True,
                 this=f"kairos.{model.name}",
                 config=Config,
                 arguments={
