@@ -1,10 +1,12 @@
 """What platforms report back of a message: that it was delivered, or seen."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import duckdb
 
 from reverse_etl.model import UNREPORTED_STATES, State
+from warehouse.clock import naive_utc
 from warehouse.connection import sql_text
 
 MEANS = {
@@ -19,10 +21,11 @@ Report = tuple[str, State]
 """An idempotency key, and how far its message got."""
 
 
-def reported(connection: duckdb.DuckDBPyConnection) -> Iterator[list[Report]]:
+def reported(connection: duckdb.DuckDBPyConnection, at: datetime) -> Iterator[list[Report]]:
     """Read, in batches, how far messages got of which the warehouse knows less than that.
 
-    Going by the idempotency key alone: feedback without one is a matter of outcomes.
+    Going by what was reported by `at`, and by the idempotency key alone: feedback without one is a
+    matter of outcomes.
     """
     shown = ", ".join(sql_text(kind) for kind in MEANS[State.SHOWN])
     delivered = ", ".join(sql_text(kind) for kind in MEANS[State.DELIVERED])
@@ -31,7 +34,10 @@ def reported(connection: duckdb.DuckDBPyConnection) -> Iterator[list[Report]]:
         with reports as (
             select idempotency_key, bool_or(lower(kind) in ({shown})) as is_shown
             from raw.feedback
-            where lower(kind) in ({shown}, {delivered}) and idempotency_key is not null
+            where
+                loaded_at <= $at
+                and lower(kind) in ({shown}, {delivered})
+                and idempotency_key is not null
             group by idempotency_key
         ),
 
@@ -49,7 +55,8 @@ def reported(connection: duckdb.DuckDBPyConnection) -> Iterator[list[Report]]:
             messages.state in ({", ".join(sql_text(state) for state in UNREPORTED_STATES)})
             or (messages.state = 'delivered' and reports.is_shown)
         order by reports.idempotency_key
-        """
+        """,
+        {"at": naive_utc(at)},
     )
     while rows := cursor.fetchmany(BATCH):
         yield [(key, State.SHOWN if is_shown else State.DELIVERED) for key, is_shown in rows]

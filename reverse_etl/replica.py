@@ -75,7 +75,7 @@ def replicate(home: Home, ledger: Ledger, at: datetime, keep: timedelta | None =
         ensure_raw(connection)
         _recover(connection, ledger)
         copied = _copy(connection, "sync_operations", OPERATION_COLUMNS, ledger.changes_after, at)
-        if sum(ledger.confirm(reports, at) for reports in reported(connection)):
+        if sum(ledger.confirm(reports, at) for reports in reported(connection, at)):
             copied += _copy(
                 connection, "sync_operations", OPERATION_COLUMNS, ledger.changes_after, at
             )

@@ -12,8 +12,8 @@ from warehouse.connection import connect
 ANYTHING = Guard([], "UTC")
 
 
-def report(line: Line, **kinds: str) -> int:
-    """Let a platform report kinds of messages by their idempotency keys; the changes copied."""
+def land(line: Line, **kinds: str) -> None:
+    """Let a platform report kinds of messages by their idempotency keys."""
     with connect(line.home) as connection:
         for key, kind in kinds.items():
             connection.execute(
@@ -21,6 +21,11 @@ def report(line: Line, **kinds: str) -> int:
                 "values ($key || $kind, $kind, $key, $at)",
                 {"key": key, "kind": kind, "at": line.now.replace(tzinfo=None)},
             )
+
+
+def report(line: Line, **kinds: str) -> int:
+    """Let a platform report, and copy; the changes copied."""
+    land(line, **kinds)
     with Ledger.open(line.home.ledger_url) as ledger:
         return replicate(line.home, ledger, line.now)
 
@@ -102,6 +107,20 @@ def test_what_ended_otherwise_stays_as_it_is(line: Line, sandbox, state) -> None
     report(line, m="shown")
 
     assert line.states() == {"m": state}
+
+
+def test_a_copy_for_an_instant_takes_what_was_reported_by_then(line: Line) -> None:
+    line.plan([moment(1, key="m")])
+    line.sync()
+    line.now = later(hours=1)
+    with Ledger.open(line.home.ledger_url) as ledger:
+        replicate(line.home, ledger, NOW)
+        land(line, m="shown")
+
+        assert replicate(line.home, ledger, later(minutes=59)) == 0
+        assert line.states() == {"m": "accepted"}
+        assert replicate(line.home, ledger, line.now) == 1
+    assert line.states() == {"m": "shown"}
 
 
 def test_feedback_says_nothing_of_a_membership(line: Line) -> None:
