@@ -13,11 +13,11 @@ leaves the next one to take up where it stopped.
 
 
 {#- In an incremental model: whether a row of the ledger is one that the table was perhaps not made of. -#}
-{%- macro is_not_taken(row, sequence="ledger_sequence") -%}
+{%- macro is_not_taken(sequence="ledger_sequence") -%}
 {%- if is_incremental() -%}
 (
-    {{ row }}.{{ sequence }} > cast({{ highest_taken("ledger_sequence", "-1") }} as bigint)
-    or {{ row }}.loaded_at > cast({{ highest_taken("loaded_at", "0001-01-01") }} as timestamp)
+    {{ sequence }} > cast({{ highest_taken("ledger_sequence", "-1") }} as bigint)
+    or loaded_at > cast({{ highest_taken("loaded_at", "0001-01-01") }} as timestamp)
 )
 {%- else -%}
 true
@@ -37,8 +37,8 @@ select coalesce(cast(max({{ column }}) as varchar), '{{ of_nothing }}') from {{ 
 
 {#- In an incremental model: the people and objects of which an operation was not taken. -#}
 {%- macro changed_keys() -%}
-select distinct destination, kind, object_key, user_key from {{ ref("sync_operations") }} as changed
-where {{ is_not_taken("changed") }}
+select distinct destination, kind, object_key, user_key from {{ ref("sync_operations") }}
+where {{ is_not_taken() }}
 {%- endmacro -%}
 
 

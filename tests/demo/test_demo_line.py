@@ -118,7 +118,14 @@ def test_an_erased_person_is_nowhere_and_the_others_where_they_were(
     named = re.compile(rf"\b({re.escape(user)}|{re.escape(browser)})\b")
     for table, rows in after.items():
         assert not [row for row in rows if named.search(repr(row))], table
-    for table in ("raw.events", "raw.users", "raw.sync_operations", "kairos.trigger_decisions"):
+    for table in (
+        "raw.events",
+        "raw.users",
+        "raw.sync_operations",
+        "kairos.trigger_decisions",
+        "kairos.stg_ledger__sync_operations",
+        "kairos.sync_state",
+    ):
         assert after[table] == [row for row in before[table] if not named.search(repr(row))]
     for table in ("kairos.sessions", "kairos.int_signals_unioned", "kairos.intent_scores"):
         kept = set(after.get(table, []))

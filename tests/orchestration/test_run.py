@@ -21,6 +21,7 @@ from reverse_etl.dispatch.patience import Tuning
 from reverse_etl.ledger.caps import Guard
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.model import Result, State
+from reverse_etl.resync import MODELS
 from reverse_etl.sandbox import Sandbox
 from reverse_etl.sync import SyncOptions
 from tests.reverse_etl.conftest import operation
@@ -261,7 +262,7 @@ def test_a_full_resync_says_everything_again_and_keeps_removals(
         main, [*asked, "--full-resync", "--max-rows", "0"], env=days.env, catch_exceptions=False
     )
     done = CliRunner().invoke(main, asked, env=days.env, catch_exceptions=False)
-    plan = ["build", "--select", "path:models/deliveries", "--as-of", at]
+    plan = ["build", *(f"--select={models}" for models in MODELS), "--as-of", at]
     built = CliRunner().invoke(main, plan, env=days.env, catch_exceptions=False)
     again = CliRunner().invoke(main, asked, env=days.env, catch_exceptions=False)
 

@@ -8,8 +8,8 @@ with
 
 changes as (
 
-    select * from {{ source('raw', 'sync_operations') }} as log
-    where loaded_at <= {{ as_of() }} and {{ is_not_taken('log', 'sequence') }}
+    select * from {{ source('raw', 'sync_operations') }}
+    where loaded_at <= {{ as_of() }} and {{ is_not_taken('sequence') }}
 
 ),
 
