@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -118,9 +120,25 @@ def parse(home: Home) -> Any:
         FileLock(folder / ".lock"),
         _environment(KAIROS_WAREHOUSE=str(folder / home.warehouse.name)),
     ):
+        _forget_other_macros(folder)
         result = dbtRunner().invoke(command)
     _read(command, result)
     return result.result
+
+
+def _forget_other_macros(folder: Path) -> None:
+    """Drop what dbt kept of a parse with other macros.
+
+    A model may come after another one because a macro says so, and dbt (1.11) may keep what it
+    read of a model when such a macro changes: then it refuses to build it, a dependency short.
+    """
+    digest = sha256()
+    for path in sorted((PROJECT / "macros").rglob("*.sql")):
+        digest.update(path.read_bytes())
+    parsed_with = folder / "macros.sha256"
+    if not parsed_with.exists() or parsed_with.read_text() != digest.hexdigest():
+        (folder / "partial_parse.msgpack").unlink(missing_ok=True)
+        parsed_with.write_text(digest.hexdigest())
 
 
 def dbt(

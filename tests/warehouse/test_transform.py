@@ -1,9 +1,11 @@
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from dbt.cli.main import dbtRunner
 
 from warehouse import transform
 from warehouse.connection import connect
@@ -78,6 +80,29 @@ def test_what_fails_is_named_with_its_file_and_what_depends_on_it_is_skipped(hom
     assert "nonesuch" in message
     assert "1 nodes that read from them were skipped" in message
     assert caught.value.transformation.count("model", "success") == 1
+
+
+def test_all_is_parsed_again_when_a_macro_changed(home, project, small_project, monkeypatch):
+    """dbt alone may keep what it read of models that call it, and then fails to build them."""
+    kept = small_project / "target" / home.warehouse.stem / "partial_parse.msgpack"
+    macro = small_project / "macros" / "one.sql"
+    macro.parent.mkdir()
+    macro.write_text("{% macro one() %}1{% endmacro %}")
+    transform.parse(home)
+    found = []
+
+    class Runner(dbtRunner):
+        def invoke(self, args):
+            found.append(kept.exists())
+            return super().invoke(args)
+
+    monkeypatch.setattr("dbt.cli.main.dbtRunner", Runner)
+    project("another.sql", "select {{ one() }} as one")
+    transform.parse(home)
+    macro.write_text("{% macro one() %}2{% endmacro %}")
+    transform.parse(home)
+    shutil.rmtree(macro.parent)
+    assert found == [True, False]
 
 
 def test_a_project_that_does_not_parse_says_where(home, project):
